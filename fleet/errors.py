@@ -104,7 +104,22 @@ class UnreachableError(TransportError):
 
 
 class DeniedError(TransportError):
-    """The peer's identity or ours was not accepted: login, host key, certificate, sudo."""
+    """The peer's identity or ours was not accepted: login, host key, certificate, sudo.
+
+    ``login`` says that our password was refused: trying it on more hosts may lock the account.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        login: bool = False,
+        sent: bool = False,
+        stdout: bytes = b"",
+        stderr: bytes = b"",
+    ) -> None:
+        super().__init__(message, sent=sent, stdout=stdout, stderr=stderr)
+        self.login = login
 
 
 class BusyError(TransportError):

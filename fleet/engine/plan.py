@@ -1,0 +1,204 @@
+"""What a run is going to do: frozen, and tied by digests to what it was made from.
+
+A plan names hosts, one fault or snippet, values and the risk it was made for. Saved, it can be carried
+out later only while catalogue and inventory still say the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fleet.catalog import Catalog
+from fleet.engine.steps import Task
+from fleet.errors import CatalogError, ParameterError, Place, PlanError
+from fleet.model import Arguments, Host, Kind, ParamValue, Risk, Snippet
+
+SCHEMA = "fleet.plan/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """What is done on each host: checks to look with, then rungs to climb."""
+
+    name: str
+    """Runbook or snippet."""
+    title: str
+    checks: tuple[Task, ...] = ()
+    rungs: tuple[tuple[Task, str | None], ...] = ()
+    """Each with what has to be granted first, or None."""
+    outside: tuple[str, ...] = ()
+
+    @property
+    def highest_risk(self) -> Risk | None:
+        """The worst that its rungs may cost."""
+        risks = [task.snippet.risk for task, _ in self.rungs if task.snippet.risk is not None]
+        return max(risks, key=lambda risk: risk.rank, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A procedure, the hosts it is for, and the digests of what both came from."""
+
+    procedure: Procedure
+    hosts: tuple[Host, ...]
+    catalogue: str
+    inventory: str
+    params: Mapping[str, ParamValue] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything the plan says, hex."""
+        text = json.dumps(self._body(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def id(self) -> str:
+        """The beginning of the digest, for people."""
+        return self.digest[:8]
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "name": self.procedure.name,
+            "params": dict(self.params),
+            "hosts": [host.name for host in self.hosts],
+            "steps": [
+                {
+                    "snippet": task.snippet.name,
+                    "risk": str(task.snippet.risk),
+                    "digests": _digests(task.snippet),
+                }
+                for task, _ in self.procedure.rungs
+            ],
+            "catalogue": self.catalogue,
+            "inventory": self.inventory,
+        }
+
+    def dumps(self, allow: Risk) -> str:
+        """The plan as a document to save; ``allow`` is the highest risk that may be carried out."""
+        body = self._body() | {"allow": allow.value}
+        return json.dumps(body | {"digest": _seal(body)}, indent=2, sort_keys=True) + "\n"
+
+
+def _digests(snippet: Snippet) -> dict[str, str]:
+    return {shell.value: text.digest for shell, text in sorted(snippet.texts.items())}
+
+
+def _seal(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """What a plan file says, before it is compared with the present."""
+
+    name: str
+    params: Mapping[str, ParamValue]
+    hosts: tuple[str, ...]
+    allow: Risk
+    body: Mapping[str, Any]
+
+    def require_same(self, plan: Plan) -> None:
+        """Raise ``PlanError`` where the plan made anew differs from the saved one, saying in what."""
+        now = plan._body()  # noqa: SLF001 (same module)
+        for key, what in _CHANGES.items():
+            if now[key] != self.body.get(key):
+                raise PlanError(
+                    f"{what} since this plan was made. Nothing was contacted; make the plan again"
+                )
+
+
+_CHANGES = {
+    "steps": "a snippet of the plan has changed",
+    "catalogue": "the catalogue has changed",
+    "hosts": "the hosts have changed",
+    "inventory": "the inventory has changed",
+    "params": "the parameters have changed",
+    "name": "the name has changed",
+    "schema": "the form of plans has changed",
+}
+
+
+def loads(text: str, path: Path) -> SavedPlan:
+    """Read a saved plan. Raises ``PlanError`` for anything but what ``dumps`` wrote."""
+    try:
+        document = json.loads(text)
+        digest = document.pop("digest")
+        if document["schema"] != SCHEMA:
+            raise PlanError(f"its schema is {document['schema']!r}, not {SCHEMA!r}", Place(path))
+        if digest != _seal(document):
+            raise PlanError("it was changed after it was made; make the plan again", Place(path))
+        return SavedPlan(
+            name=document["name"],
+            params=document["params"],
+            hosts=tuple(document["hosts"]),
+            allow=Risk(document["allow"]),
+            body=document,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise PlanError("this is not a plan that fleet saved (fix --plan-out FILE)", Place(path)) from error
+
+
+def look_procedure(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
+    """One check. Raises ``CatalogError`` or ``ParameterError``."""
+    snippet = catalog.snippet(name)
+    if snippet.kind is not Kind.CHECK:
+        hint = f"carry it out with: fleet fix {name}" if snippet.kind is Kind.REMEDY else "it collects"
+        raise CatalogError(f"{name} is a {snippet.kind}, not a check; {hint}")
+    task = Task(snippet, _bind(catalog, snippet, params), "look")
+    return Procedure(name, snippet.title, checks=(task,))
+
+
+def fix_procedure(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
+    """The ladder of a runbook (by id or error code), or a single remedy.
+
+    A value of ``params`` goes to every snippet of the ladder that declares it; one that none declares
+    is a ``ParameterError``.
+    """
+    runbook = catalog.runbook_for(name)
+    if runbook is None:
+        return _single_remedy(catalog, name, params)
+    if runbook.detect is None or not runbook.ladder:
+        outside = "; ".join(runbook.outside)
+        raise CatalogError(f"{runbook.id}: nothing to do in the guest. Outside it: {outside}")
+    check = catalog.snippet(runbook.detect)
+    remedies = [catalog.snippet(rung.remedy) for rung in runbook.ladder]
+    _require_known(name, params, [check, *remedies])
+    looking = Task(check, _bind(catalog, check, dict(runbook.detect_params) | _own(check, params)), "look")
+    rungs = []
+    for rung, remedy in zip(runbook.ladder, remedies, strict=True):
+        arguments = _bind(catalog, remedy, dict(rung.params) | _own(remedy, params))
+        rungs.append((Task(remedy, arguments, "act"), rung.only_after))
+    return Procedure(runbook.id, runbook.title, (looking,), tuple(rungs), runbook.outside)
+
+
+def _single_remedy(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
+    snippet = catalog.snippet(name)
+    if snippet.kind is not Kind.REMEDY:
+        raise CatalogError(
+            f"{name} is a {snippet.kind}, not a remedy; run it with: fleet {snippet.kind} {name}"
+        )
+    task = Task(snippet, _bind(catalog, snippet, params), "act")
+    return Procedure(name, snippet.title, rungs=((task, None),))
+
+
+def _own(snippet: Snippet, params: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in params.items() if name in snippet.params}
+
+
+def _require_known(name: str, params: Mapping[str, object], snippets: Sequence[Snippet]) -> None:
+    known = sorted({param for snippet in snippets for param in snippet.params})
+    for param in params:
+        if param not in known:
+            what = ", ".join(known) or "none"
+            raise ParameterError(f"no step of {name} has a parameter {param!r}; there are: {what}")
+
+
+def _bind(catalog: Catalog, snippet: Snippet, params: Mapping[str, object]) -> Arguments:
+    return catalog.bind(snippet, params)
