@@ -1,0 +1,73 @@
+"""Commands that contact nobody load nothing that is needed to contact somebody.
+
+What is loaded is asserted, not how long it took: that holds on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+HEAVY = {
+    "cryptography",
+    "fabric",
+    "invoke",
+    "jinja2",
+    "paramiko",
+    "requests",
+    "rich",
+    "spnego",
+    "urllib3",
+    "winrm",
+}
+
+RUN_AND_LIST = """
+import json, sys
+from fleet.cli import main
+sys.argv = ["fleet", *json.loads(sys.argv[1])]
+code = 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code or 0
+print()
+print(json.dumps({"code": code, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Top-level modules in the process after the command; the command has to succeed."""
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN_AND_LIST, json.dumps(arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads(finished.stdout.splitlines()[-1])
+    assert report["code"] == 0, finished.stdout + finished.stderr
+    return set(report["modules"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("list",),
+        ("list", "--kind", "remedy"),
+        ("show", "vss-writers"),
+        ("show", "azvm-vss-writer-bad-state"),
+        ("hosts", "-i", str(ROOT / "inventory/minimal.yaml")),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_contacts_nobody_loads_no_library_for_contact(arguments: tuple[str, ...]) -> None:
+    assert loaded_by(*arguments) & HEAVY == set()
