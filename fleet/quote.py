@@ -70,6 +70,11 @@ def sh_assignments(values: Mapping[str, ParamValue]) -> str:
     return "".join(lines)
 
 
+def check_sh_value(value: ParamValue) -> None:
+    """Refuse a value that sh can't hold."""
+    _check_text(_sh_text(value))
+
+
 def _sh_text(value: ParamValue) -> str:
     if isinstance(value, list):
         return "\n".join(_sh_item(item) for item in value)

@@ -1,0 +1,190 @@
+"""What a snippet's header and a runbook may look like; also published as JSON Schemas for editors.
+
+Importing pydantic takes longer (about 75 ms) than loading the whole catalogue, so this module is imported
+only to check files of users, to say what is wrong with a file, and to write the published schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fleet.catalog.files import suggestion
+
+Problem = tuple[tuple[str | int, ...], str]
+"""Where in a document, and what is wrong there."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=80)]
+Text = Annotated[str, Field(min_length=1)]
+Variable = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Type = Literal["str", "int", "bool", "float", "list", "dict"]
+Value = str | int | bool | float | list[Any] | dict[str, Any]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class ParamSchema(_Document):
+    """A parameter of a snippet. It is required or has a default; secrets can't be parameters."""
+
+    type: Type
+    about: Text
+    required: bool = False
+    default: Value | None = None
+    choices: Annotated[list[Value], Field(min_length=1)] | None = None
+    pattern: (
+        Annotated[str, Field(description="Regular expression for the whole text, or for each item")] | None
+    ) = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class ReturnSchema(_Document):
+    """An entry of a snippet's data."""
+
+    type: Type
+    about: Text
+
+
+def _only_if(kind: str, required: list[str]) -> dict[str, Any]:
+    return {"if": {"properties": {"kind": {"const": kind}}}, "then": {"required": required}}
+
+
+class HeaderSchema(_Document):
+    """The header of a fleet snippet: the TOML between ``# /// fleet`` and ``# ///``."""
+
+    model_config = ConfigDict(
+        title="fleet snippet header",
+        json_schema_extra={"allOf": [_only_if("remedy", ["risk"]), _only_if("check", ["severity"])]},
+    )
+
+    kind: Literal["check", "remedy", "collect"]
+    title: Annotated[str, Field(min_length=1, max_length=100, description="What it does, in one line")]
+    timeout: Annotated[int, Field(ge=1, le=3600, description="Seconds the body may take")]
+    about: str = ""
+    risk: (
+        Annotated[
+            Literal["safe", "service-interruption", "reboot", "destructive"],
+            Field(description="What a remedy may cost; remedies only"),
+        ]
+        | None
+    ) = None
+    severity: (
+        Annotated[
+            Literal["error", "warning", "info"],
+            Field(description="How bad it is when the check fails; checks only"),
+        ]
+        | None
+    ) = None
+    idempotent: Annotated[
+        Literal["yes", "no", "check"], Field(description="May it be repeated after an unknown outcome")
+    ] = "no"
+    needs: list[Literal["root", "admin"]] = []
+    undo: Annotated[Name, Field(description="Snippet that takes data.undo back; remedies only")] | None = None
+    undo_note: Annotated[Text, Field(description="Why a remedy can't be taken back")] | None = None
+    params: dict[Variable, ParamSchema] = {}
+    returns: dict[Variable, ReturnSchema] = {}
+
+
+class RungSchema(_Document):
+    """One step of the ladder."""
+
+    remedy: Name
+    params: dict[Variable, Value] = {}
+    only_after: Annotated[Text, Field(description="What a person has to have done first")] | None = None
+    order_note: Annotated[Text, Field(description="Why it stands after a rung of a higher risk")] | None = (
+        None
+    )
+
+
+class SourceSchema(_Document):
+    """Where a fact comes from."""
+
+    document: Text
+    edition: Annotated[str | int, Field(description="Year and month, 2020-10")]
+    section: str = ""
+
+
+class RunbookSchema(_Document):
+    """A fleet runbook: a check that detects one fault, then remedies from the mildest on."""
+
+    model_config = ConfigDict(title="fleet runbook")
+
+    id: Name
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    about: Text
+    os: Literal["linux", "windows"] | None = None
+    codes: list[Text] = []
+    match_hints: list[Text] = []
+    detect: Name | None = None
+    detect_params: dict[Variable, Value] = {}
+    ladder: list[RungSchema] = []
+    outside: list[Text] = []
+    left_alone: list[Text] = []
+    evidence: list[Name] = []
+    sources: list[SourceSchema] = []
+
+
+def header_problems(fields: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with the shape of a header."""
+    return _problems(HeaderSchema, fields)
+
+
+def runbook_problems(fields: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with the shape of a runbook."""
+    return _problems(RunbookSchema, fields)
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Give the published JSON Schemas by file name."""
+    published: dict[str, type[BaseModel]] = {
+        "snippet-header.schema.json": HeaderSchema,
+        "runbook.schema.json": RunbookSchema,
+    }
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {name: dialect | schema.model_json_schema() for name, schema in published.items()}
+
+
+def _problems(schema: type[_Document], fields: dict[str, Any]) -> list[Problem]:
+    try:
+        schema.model_validate(fields)
+    except ValidationError as error:
+        found: dict[tuple[str | int, ...], str] = {}
+        for detail in error.errors(include_url=False, include_context=False):
+            kind, message = detail["type"], detail["msg"]
+            place = detail["loc"] if kind == "missing" else _part_of(fields, detail["loc"])
+            found.setdefault(place, _say(schema, place, kind, message))
+        return list(found.items())
+    return []
+
+
+def _part_of(fields: Any, location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Keep of pydantic's location what leads to a part of the document, not into its type."""
+    place: list[str | int] = []
+    for key in location:
+        try:
+            fields = fields[key]
+        except (KeyError, IndexError, TypeError):
+            break
+        place.append(key)
+    return tuple(place)
+
+
+def _say(schema: type[_Document], place: tuple[str | int, ...], kind: str, message: str) -> str:
+    shown = ".".join(str(key) for key in place)
+    if kind == "missing":
+        return f'"{shown}" is missing'
+    if kind == "extra_forbidden":
+        beside = schema if len(place) == 1 else _PARTS.get(str(place[0]), schema)
+        return f'"{shown}" is not a key here{suggestion(str(place[-1]), beside.model_fields)}'
+    return f'"{shown}": {message[0].lower()}{message[1:]}'
+
+
+_PARTS: dict[str, type[_Document]] = {
+    "params": ParamSchema,
+    "returns": ReturnSchema,
+    "ladder": RungSchema,
+    "sources": SourceSchema,
+}
