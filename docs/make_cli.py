@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fleet.cli import main
+from fleet.cli.main import cli
 
 TARGET = Path(__file__).with_name("cli.md")
 
@@ -38,7 +38,7 @@ def sections(command: click.Command, name: str, parent: click.Context | None = N
 
 def document() -> str:
     """The whole file."""
-    return "\n".join([HEAD, *sections(main, "fleet")])
+    return "\n".join([HEAD, *sections(cli, "fleet")])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from fleet.cli import main
+from fleet.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -46,7 +46,7 @@ EXAMPLE_COMMANDS = [
 
 def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that these words name, and the rest of them."""
-    command: click.Command = main
+    command: click.Command = cli
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         below = command.get_command(click.Context(command), rest[0])
@@ -55,10 +55,13 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
     return command, rest
 
 
-def all_commands(command: click.Command = main, path: str = "fleet") -> Iterator[tuple[str, click.Command]]:
+def all_commands(command: click.Command = cli, path: str = "fleet") -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
             yield from all_commands(below, f"{path} {name}")
 
 
@@ -86,7 +89,7 @@ class TestExamples:
         if not all((ROOT / name).exists() for name in files):
             return
         monkeypatch.chdir(ROOT)
-        ended = CliRunner().invoke(main, words)
+        ended = CliRunner().invoke(cli, words)
         assert ended.exit_code == 0, ended.output
 
 

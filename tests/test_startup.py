@@ -30,12 +30,7 @@ HEAVY = {
 RUN_AND_LIST = """
 import json, sys
 from fleet.cli import main
-sys.argv = ["fleet", *json.loads(sys.argv[1])]
-code = 0
-try:
-    main()
-except SystemExit as end:
-    code = end.code or 0
+code = main(json.loads(sys.argv[1]))
 print()
 print(json.dumps({"code": code, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
 """
