@@ -33,13 +33,14 @@ def bind_text(snippet: Snippet, raw: Mapping[str, str]) -> Arguments:
     return _bind(snippet, raw, lambda param, value: _from_text(param, str(value)))
 
 
-def typed(snippet: Snippet, raw: Mapping[str, str]) -> dict[str, object]:
+def typed(snippet: Snippet, raw: Mapping[str, object]) -> dict[str, object]:
     """Turn text into the types of those parameters that the snippet has; the rest is left out."""
     values: dict[str, object] = {}
     for name, param in snippet.params.items():
         if name in raw:
             try:
-                values[name] = _from_text(param, raw[name])
+                value = raw[name]
+                values[name] = _from_text(param, value) if isinstance(value, str) else value
             except ParameterError as error:
                 raise ParameterError(f"{snippet.name}: {name}: {error.message}") from None
     return values

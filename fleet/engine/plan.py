@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from fleet.catalog import Catalog
+from fleet.catalog import Catalog, bind
+from fleet.catalog.files import suggestion
+from fleet.catalog.params import typed
 from fleet.engine.steps import Task
 from fleet.errors import CatalogError, ParameterError, Place, PlanError
-from fleet.model import Arguments, Host, Kind, ParamValue, Risk, Snippet
+from fleet.model import Arguments, Host, Kind, ParamValue, Risk, Runbook, Snippet
 
 SCHEMA = "fleet.plan/1"
 
@@ -49,7 +51,7 @@ class Plan:
     hosts: tuple[Host, ...]
     catalogue: str
     inventory: str
-    params: Mapping[str, ParamValue] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def digest(self) -> str:
@@ -61,6 +63,10 @@ class Plan:
     def id(self) -> str:
         """The beginning of the digest, for people."""
         return self.digest[:8]
+
+    def only(self, hosts: Iterable[Host]) -> Plan:
+        """The same for fewer hosts."""
+        return replace(self, hosts=tuple(hosts))
 
     def _body(self) -> dict[str, Any]:
         return {
@@ -106,7 +112,7 @@ class SavedPlan:
 
     def require_same(self, plan: Plan) -> None:
         """Raise ``PlanError`` where the plan made anew differs from the saved one, saying in what."""
-        now = plan._body()  # noqa: SLF001 (same module)
+        now = plan._body()
         for key, what in _CHANGES.items():
             if now[key] != self.body.get(key):
                 raise PlanError(
@@ -145,60 +151,71 @@ def loads(text: str, path: Path) -> SavedPlan:
         raise PlanError("this is not a plan that fleet saved (fix --plan-out FILE)", Place(path)) from error
 
 
-def look_procedure(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
-    """One check. Raises ``CatalogError`` or ``ParameterError``."""
-    snippet = catalog.snippet(name)
-    if snippet.kind is not Kind.CHECK:
-        hint = f"carry it out with: fleet fix {name}" if snippet.kind is Kind.REMEDY else "it collects"
-        raise CatalogError(f"{name} is a {snippet.kind}, not a check; {hint}")
-    task = Task(snippet, _bind(catalog, snippet, params), "look")
-    return Procedure(name, snippet.title, checks=(task,))
+Values = Mapping[str, object]
+"""What the user set, by parameter name: typed from Python, text from the command line."""
 
 
-def fix_procedure(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
-    """The ladder of a runbook (by id or error code), or a single remedy.
+def procedure_for(catalog: Catalog, name: str, params: Values, *, text: bool = False) -> Procedure:
+    """What a name stands for: a check, a remedy, a runbook's id or an error code.
 
-    A value of ``params`` goes to every snippet of the ladder that declares it; one that none declares
-    is a ``ParameterError``.
+    ``text`` says that the values of ``params`` are text to be converted. A value goes to every snippet
+    of a ladder that declares it; one that none declares is a ``ParameterError``.
     """
-    runbook = catalog.runbook_for(name)
-    if runbook is None:
-        return _single_remedy(catalog, name, params)
-    if runbook.detect is None or not runbook.ladder:
-        outside = "; ".join(runbook.outside)
-        raise CatalogError(f"{runbook.id}: nothing to do in the guest. Outside it: {outside}")
-    check = catalog.snippet(runbook.detect)
-    remedies = [catalog.snippet(rung.remedy) for rung in runbook.ladder]
-    _require_known(name, params, [check, *remedies])
-    looking = Task(check, _bind(catalog, check, dict(runbook.detect_params) | _own(check, params)), "look")
-    rungs = []
-    for rung, remedy in zip(runbook.ladder, remedies, strict=True):
-        arguments = _bind(catalog, remedy, dict(rung.params) | _own(remedy, params))
-        rungs.append((Task(remedy, arguments, "act"), rung.only_after))
-    return Procedure(runbook.id, runbook.title, (looking,), tuple(rungs), runbook.outside)
-
-
-def _single_remedy(catalog: Catalog, name: str, params: Mapping[str, object]) -> Procedure:
+    runbook = _runbook_for(catalog, name)
+    if runbook is not None:
+        return _ladder(catalog, runbook, params, text)
     snippet = catalog.snippet(name)
-    if snippet.kind is not Kind.REMEDY:
-        raise CatalogError(
-            f"{name} is a {snippet.kind}, not a remedy; run it with: fleet {snippet.kind} {name}"
-        )
-    task = Task(snippet, _bind(catalog, snippet, params), "act")
+    if snippet.kind is Kind.COLLECT:
+        raise CatalogError(f"{name} collects; it neither checks nor mends")
+    _require_known(name, params, [snippet])
+    phase: Literal["look", "act"] = "act" if snippet.kind is Kind.REMEDY else "look"
+    task = Task(snippet, _bind(snippet, {}, params, text), phase)
+    if phase == "look":
+        return Procedure(name, snippet.title, checks=(task,))
     return Procedure(name, snippet.title, rungs=((task, None),))
 
 
-def _own(snippet: Snippet, params: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in params.items() if name in snippet.params}
+def _runbook_for(catalog: Catalog, name: str) -> Runbook | None:
+    if name in catalog.runbooks:
+        return catalog.runbook(name)
+    if name in catalog.snippets:
+        return None
+    try:
+        return catalog.by_code(name)
+    except CatalogError:
+        codes = [code for book in catalog.runbooks.values() for code in book.codes]
+        close = suggestion(name, [*catalog.runbooks, *catalog.snippets, *codes])
+        raise CatalogError(
+            f'no runbook, error code or snippet is called "{name}"{close or "; see them with: fleet list"}'
+        ) from None
 
 
-def _require_known(name: str, params: Mapping[str, object], snippets: Sequence[Snippet]) -> None:
+def _ladder(catalog: Catalog, runbook: Runbook, params: Values, text: bool) -> Procedure:
+    if runbook.detect is None:
+        outside = "\n  ".join(runbook.outside)
+        raise CatalogError(f"{runbook.id} has nothing to do in the guest. Outside it:\n  {outside}")
+    check = catalog.snippet(runbook.detect)
+    remedies = [catalog.snippet(rung.remedy) for rung in runbook.ladder]
+    _require_known(runbook.id, params, [check, *remedies])
+    looking = Task(check, _bind(check, runbook.detect_params, params, text), "look")
+    rungs = tuple(
+        (Task(remedy, _bind(remedy, rung.params, params, text), "act"), rung.only_after)
+        for rung, remedy in zip(runbook.ladder, remedies, strict=True)
+    )
+    return Procedure(runbook.id, runbook.title, (looking,), rungs, runbook.outside)
+
+
+def _bind(snippet: Snippet, given: Values, params: Values, text: bool) -> Arguments:
+    own = {name: value for name, value in params.items() if name in snippet.params}
+    return bind(snippet, {**given, **(typed(snippet, own) if text else own)})
+
+
+def _require_known(name: str, params: Values, snippets: Sequence[Snippet]) -> None:
     known = sorted({param for snippet in snippets for param in snippet.params})
     for param in params:
         if param not in known:
             what = ", ".join(known) or "none"
-            raise ParameterError(f"no step of {name} has a parameter {param!r}; there are: {what}")
-
-
-def _bind(catalog: Catalog, snippet: Snippet, params: Mapping[str, object]) -> Arguments:
-    return catalog.bind(snippet, params)
+            close = suggestion(param, known)
+            raise ParameterError(
+                f'no step of {name} has a parameter "{param}"{close or f"; there are: {what}"}'
+            )

@@ -59,10 +59,10 @@ class Execution:
         self._world = world
         self._workers = min(workers, max(1, len(self.hosts)))
         self._cancelled = threading.Event()
-        self._abandoned = False
+        self.abandoned = False
         self._queue: queue.SimpleQueue[Result | _Ended | None] = queue.SimpleQueue()
         self._sessions: dict[str, HostSession] = {}
-        self._ended: set[str] = set()
+        self.ended: set[str] = set()
 
     @property
     def words(self) -> dict[str, Outcome]:
@@ -77,7 +77,7 @@ class Execution:
     def abandon(self) -> None:
         """Don't wait for what is under way either."""
         self.cancel()
-        self._abandoned = True
+        self.abandoned = True
         self._queue.put(None)
 
     def __iter__(self) -> Iterator[Result]:
@@ -91,28 +91,28 @@ class Execution:
                 self.results.append(result)
                 yield result
         finally:
-            if len(self._ended) < len(self.hosts):
+            if len(self.ended) < len(self.hosts):
                 self.cancel()  # the consumer went away early
-            pool.shutdown(wait=not self._abandoned, cancel_futures=True)
+            pool.shutdown(wait=not self.abandoned, cancel_futures=True)
             self._finish()
         if self._world.journal.failure is not None:
             raise self._world.journal.failure
 
     def _arriving(self) -> Iterator[Result]:
-        while len(self._ended) < len(self.hosts):
+        while len(self.ended) < len(self.hosts):
             item = self._queue.get()
             if item is None:
                 yield from self._left_behind()
                 return
             if isinstance(item, _Ended):
-                self._ended.add(item.host)
+                self.ended.add(item.host)
             else:
                 yield item
 
     def _left_behind(self) -> Iterator[Result]:
         for host in self.hosts:
             session = self._sessions.get(host.name)
-            if host.name not in self._ended and session is not None:
+            if host.name not in self.ended and session is not None:
                 yield session.abandon()
 
     def _work(self, host: Host) -> None:

@@ -60,7 +60,7 @@ class World:
     journal: Journal
     clock: Clock
     entropy: Entropy
-    timeout: float | None = None
+    timeout: int | None = None
     """Seconds for each body instead of the snippet's own."""
 
 

@@ -151,9 +151,7 @@ def _read_checked(connection: sqlite3.Connection, path: Path) -> Iterator[Record
     for position, (seq, kind, host, body, link) in enumerate(rows, 1):
         chain = _link(chain, kind, host, body)
         if link != chain or seq != position:
-            raise JournalError(
-                f"{path}: record {position} was altered after it was written; don't rely on it"
-            )
+            raise JournalError(f"{path}: record {position} was altered later; don't rely on it")
         yield Record(kind, host, json.loads(body))
 
 

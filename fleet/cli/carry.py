@@ -1,0 +1,138 @@
+"""Carrying a run out in front of a person: signals, progress, and the reports afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from fleet.engine.run import Execution
+from fleet.engine.verdict import EXIT_INTERRUPTED, exit_code, verdicts
+from fleet.errors import FleetError
+from fleet.journal import History, Run
+from fleet.model import Outcome
+from fleet.report import document, terminal
+
+Show = Callable[[Run], str]
+"""How a finished run looks on a terminal."""
+
+_COLOURS = {
+    Outcome.OK: "green",
+    Outcome.CHANGED: "green",
+    Outcome.SKIPPED: "bright_black",
+    Outcome.HELD: "yellow",
+    Outcome.FAILED: "red",
+}
+
+
+def paint(text: str, outcome: Outcome) -> str:
+    """Colour an outcome where the output is a terminal and NO_COLOR is not set."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, fg=_COLOURS.get(outcome, "magenta"))
+
+
+def carry_out(execution: Execution, state: Path, form: str, outputs: dict[Path, str], show: Show) -> int:
+    """Run, show, write the reports, give the exit code. Ctrl-C once drains, twice abandons."""
+    with _signals(execution), _progress(len(execution.hosts), form) as advance:
+        for result in execution:
+            if form == "ndjson":
+                click.echo(document.ndjson_line(result), nl=False)
+            advance(len(execution.ended))
+    run = History(state).run(execution.header.id)
+    if form != "ndjson":
+        click.echo(render(run, form, show), nl=False)
+    write_outputs(run, outputs, show)
+    sys.stdout.flush()
+    return _leave(execution)
+
+
+def render(run: Run, form: str, show: Show) -> str:
+    """A run in one of the forms of ``--format``."""
+    if form == "json":
+        return document.to_json(run)
+    if form == "ndjson":
+        return document.to_ndjson(run.results)
+    return show(run)
+
+
+def write_outputs(run: Run, outputs: dict[Path, str], show: Show) -> None:
+    """Write the report files, each whole or not at all."""
+    for path, form in outputs.items():
+        draft = path.with_name(f".{path.name}.part")
+        try:
+            draft.write_text(click.unstyle(render(run, form, show)), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise FleetError(
+                f"{path} can't be written: {error.strerror}. The run is kept: fleet report {run.id}"
+            ) from None
+
+
+def _leave(execution: Execution) -> int:
+    if execution.abandoned:
+        # Threads that wait for guests would hold the interpreter; the journal is closed already.
+        sys.stderr.flush()
+        os._exit(EXIT_INTERRUPTED)
+    if execution.interrupted:
+        return EXIT_INTERRUPTED
+    return exit_code(execution.words, planned=execution.header.planned)
+
+
+@contextmanager
+def _signals(execution: Execution) -> Iterator[None]:
+    """First SIGINT or SIGTERM: no new starts, drain. Second: what is under way becomes unknown."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if execution.interrupted:
+            execution.abandon()
+            return
+        execution.cancel()
+        message = "stopping: nothing new is started; again to leave what is under way as unknown"
+        os.write(2, f"\nfleet: {message}\n".encode())  # print is not safe within a signal handler
+
+    before: dict[int, Any] = {}
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+        before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(total: int, form: str) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where both it is a terminal and stdout is not streaming results to it."""
+    if not sys.stderr.isatty() or (form == "ndjson" and sys.stdout.isatty()):
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("hosts", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def command_line() -> list[str]:
+    """The words that this command was started with, for hints; they hold no secret by design."""
+    return ["fleet", *sys.argv[1:]]
+
+
+def show_table(run: Run) -> str:
+    """Hosts that say the same folded, worst first, and the closing lines."""
+    words = verdicts(run.targets, run.results)
+    body = terminal.table(terminal.host_lines(run), paint)
+    return body + "\n" + "\n".join(terminal.closing(run, words)) + "\n"

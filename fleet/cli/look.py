@@ -1,0 +1,113 @@
+"""``fleet ping`` and ``fleet check``: look, change nothing."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleet import api
+from fleet.cli import carry, options
+from fleet.journal import Run
+from fleet.model import Outcome, Result
+from fleet.report import terminal
+
+_looking = options.compose(
+    options.inventory,
+    options.limit,
+    options.workers,
+    options.timeout,
+    options.format_,
+    options.output,
+    options.state,
+    options.scripts,
+)
+
+
+@click.command()
+@_looking
+def ping(**chosen: Any) -> int:
+    """Connect and run the self-test of the frame on every host.
+
+    Says which system and shell answered, with which rights, and how far its clock is off.
+    """
+    return _look("ping", {}, show_ping, **chosen)
+
+
+@click.command()
+@click.argument("name")
+@options.params
+@_looking
+def check(name: str, params: tuple[str, ...], **chosen: Any) -> int:
+    """Run one check on the selected hosts. NAME is a check of ``fleet list``."""
+    return _look(name, options.parse_params(params), show_check, **chosen)
+
+
+def _look(
+    name: str,
+    params: dict[str, str],
+    show: carry.Show,
+    *,
+    inventories: tuple[Path, ...],
+    limit: str | None,
+    workers: int,
+    timeout: int | None,
+    format_: str,
+    outputs: tuple[Path, ...],
+    state: Path | None,
+    scripts: tuple[Path, ...],
+) -> int:
+    forms = options.output_forms(outputs)
+    catalog = api.load_catalog(*scripts)
+    hosts = api.load_inventory(*options.require_inventory(inventories)).select(limit or "all")
+    plan = api.plan(name, hosts, params=params, catalog=catalog, text=True)
+    if plan.procedure.rungs:
+        raise click.UsageError(f"{name} is no check; make a plan with: fleet fix {name}")
+    folder = state or api.default_state()
+    execution = api.execution(
+        plan,
+        "look",
+        api.Settings(workers=workers, timeout=timeout),
+        state=folder,
+        command=shlex.join(carry.command_line()),
+    )
+    return carry.carry_out(execution, folder, format_, forms, show)
+
+
+def show_check(run: Run) -> str:
+    """The table, and which runbooks answer a failed check."""
+    text = carry.show_table(run)
+    failed = [line.host for line in terminal.host_lines(run) if line.outcome is Outcome.FAILED]
+    if failed:
+        catalog = api.load_catalog()
+        name = str(run.header["name"])
+        for runbook in catalog.runbooks.values():
+            if runbook.detect == name and runbook.ladder:
+                hosts = "all" if len(failed) == len(run.targets) else ",".join(failed)
+                text += f"Next: fleet fix {runbook.id} -l {shlex.quote(hosts)}\n"
+    return text
+
+
+def show_ping(run: Run) -> str:
+    """The table, each answer with the skew of its clock and its round trip."""
+    by_host = {result.host: result for result in run.results}
+    lines = []
+    for line in terminal.host_lines(run):
+        result = by_host.get(line.host)
+        if result is not None and line.outcome is Outcome.OK:
+            parts = [line.message, *_skew(result), f"{result.seconds * 1000:.0f} ms"]
+            line = terminal.HostLine(line.host, line.outcome, ", ".join(parts))
+        lines.append(line)
+    words = {line.host: line.outcome for line in lines}
+    body = terminal.table(lines, carry.paint)
+    return body + "\n" + "\n".join(terminal.closing(run, words)) + "\n"
+
+
+def _skew(result: Result) -> list[str]:
+    clock = result.data.get("clock")
+    if isinstance(clock, bool) or not isinstance(clock, int | float):
+        return []
+    middle = result.started.timestamp() + result.seconds / 2
+    return [f"clock {clock - middle:+.1f} s"]

@@ -1,0 +1,1 @@
+"""Renderings of runs. All are drawn from the same values: a header, targets and results."""
