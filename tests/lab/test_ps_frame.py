@@ -13,7 +13,10 @@ from fleet.lab import ps_frame
 from fleet.model import Arguments, Kind, Shell, Snippet, SnippetText
 from fleet.render import render
 
-BODIES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+QUOTES = "'\u2018\u2019\u201a\u201b\"`$"
+BODIES = st.text(
+    st.sampled_from(QUOTES + "a\n") | st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+)
 SCALARS = (
     st.none()
     | st.booleans()
