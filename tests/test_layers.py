@@ -35,23 +35,27 @@ TRANSPORTS = {"fake", "local", "ssh", "winrm"}
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "click": ("cli/*",),
     "cryptography": ("transport/ssh*.py", "transport/winrm*.py", "lab/*"),
-    "fabric": ("transport/ssh.py",),
+    "fabric": ("transport/ssh*.py",),
     "idna": ("inventory/*",),
-    "invoke": ("transport/ssh.py",),
+    "invoke": ("transport/ssh*.py",),
     "jinja2": ("render.py", "report/*"),
     "keyring": ("credentials.py",),
-    "paramiko": ("transport/ssh.py", "lab/ssh_server.py"),
+    "paramiko": ("transport/ssh*.py", "lab/ssh_server.py"),
     "platformdirs": ("api.py", "cli/*", "journal/*"),
     "pydantic": ("catalog/*", "inventory/*", "engine/*"),
     "requests": ("transport/winrm*.py",),
     "rich": ("cli/*", "report/*"),
-    "spnego": ("transport/winrm*.py", "lab/winrm_server.py"),
+    "spnego": ("transport/winrm*.py", "lab/winrm_*.py"),
     "urllib3": ("transport/winrm*.py",),
     "winrm": ("transport/winrm*.py",),
+    "xmltodict": ("transport/winrm*.py",),
     "xmltodict": ("transport/winrm*.py",),
     "yaml": ("catalog/*", "inventory/*", "lab/*"),
 }
 """Where each outside library may be imported; a wrapper around it is what the rest uses."""
+
+TRANSPORTS = frozenset({"ssh", "winrm", "local", "fake"})
+"""What else is in ``transport/`` is there for all of them."""
 
 PRINTING = ("cli/*", "__main__.py")
 """Where a word may go to a terminal, a question be asked or the process be ended."""
