@@ -1,0 +1,554 @@
+# Library of the PowerShell snippets: what a snippet may call. Syntax and API of PowerShell 3.0.
+#
+# Answer (message and data become the envelope; everything else a snippet writes is log)
+#   Set-FleetOk MESSAGE          all is well; says what was seen
+#   Set-FleetChanged MESSAGE     something was changed, or in check mode would be; may be called for every step
+#   Stop-FleetFailed MESSAGE     ends the snippet: failed. What Set-FleetChanged said before stays in the message
+#   Stop-FleetSkipped MESSAGE    ends the snippet: it does not apply here, or it left everything as it was
+#   Add-FleetData KEY VALUE      sets an entry of the data
+#   Add-FleetItem KEY VALUE      adds to a list in the data. The list `held` is what a person has to allow:
+#                                a skipped snippet that has one is reported as held
+#   Add-FleetUndo PARAMETER VALUE    adds to the list that the undo snippet of the header takes as PARAMETER
+#   Write-FleetLog TEXT          a line for the log
+#
+# The second half, below "contact", is the only place that touches Windows: a lab or a test puts functions
+# of the same names in its place. Services are described by ServiceController and by their registry key, not
+# by CIM, so that it works where WMI is what is broken. Nothing here reads text of a localised program.
+
+# --- answer -----------------------------------------------------------------------------------------
+
+function Set-FleetOk([string]$Message) { $FleetReply.message = $Message }
+
+function Set-FleetChanged([string]$Message) {
+    if ($FleetReply.outcome -eq 'changed') { $Message = $FleetReply.message + '; ' + $Message }
+    $FleetReply.outcome = 'changed'
+    $FleetReply.message = $Message
+}
+
+function Stop-FleetFailed([string]$Message) {
+    if ($FleetReply.outcome -eq 'changed') { $Message = "$Message; done before that: $($FleetReply.message)" }
+    $FleetReply.outcome = 'failed'
+    $FleetReply.message = $Message
+    $FleetReply.stopped = $true
+    throw 'fleet:stop'
+}
+
+function Stop-FleetSkipped([string]$Message) {
+    $FleetReply.outcome = 'skipped'
+    $FleetReply.message = $Message
+    $FleetReply.stopped = $true
+    throw 'fleet:stop'
+}
+
+function Add-FleetData([string]$Key, $Value) { $FleetReply.data[$Key] = $Value }
+
+function Add-FleetItem([string]$Key, $Value) {
+    if (-not $FleetReply.data.ContainsKey($Key)) { $FleetReply.data[$Key] = New-Object Collections.ArrayList }
+    [void]$FleetReply.data[$Key].Add($Value)
+}
+
+function Add-FleetUndo([string]$Parameter, $Value) {
+    if (-not $FleetReply.data.ContainsKey('undo')) { $FleetReply.data['undo'] = @{} }
+    if (-not $FleetReply.data.undo.ContainsKey($Parameter)) { $FleetReply.data.undo[$Parameter] = New-Object Collections.ArrayList }
+    [void]$FleetReply.data.undo[$Parameter].Add($Value)
+}
+
+function Write-FleetLog([string]$Text) { Write-Verbose $Text }
+
+# --- looking ----------------------------------------------------------------------------------------
+
+function Assert-FleetAdministrator {
+    if (-not (Test-FleetAdministrator)) { Stop-FleetFailed 'needs an administrator: log in with an account of the Administrators group' }
+}
+
+function Get-FleetBackupProcess {
+    # What takes a snapshot now: the extension of Azure Backup, or Windows Server Backup. '' when neither runs.
+    $found = @(foreach ($name in 'IaaSBcdrExtension', 'wbengine') { Get-FleetProcess $name })
+    @($found | ForEach-Object { "$($_.Name) (process $($_.Id))" }) -join ', '
+}
+
+function Stop-FleetForBackup {
+    # Ends a remedy, held, while a backup runs: a restart now would break it.
+    $running = Get-FleetBackupProcess
+    if (-not $running) { return }
+    Add-FleetItem 'held' "a backup is running: $running"
+    Stop-FleetSkipped "a backup is running: $running; nothing was touched, do it again afterwards"
+}
+
+function Get-FleetRole {
+    # What a restart here may hit beside this machine.
+    if ((Get-FleetRegistryValue 'HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions' 'ProductType').Value -eq 'LanmanNT' -or (Get-FleetService 'NTDS')) { 'domain-controller' }
+    $cluster = Get-FleetService 'ClusSvc'
+    if ($cluster -and $cluster.StartType -ne 'Disabled') { 'cluster-node' }
+    if (Get-FleetService 'MSExchangeADTopology') { 'exchange' }
+    if (@(Get-FleetServiceName | Where-Object { $_ -eq 'MSSQLSERVER' -or $_ -like 'MSSQL$*' })) { 'sql-server' }
+}
+
+function Test-FleetNetworkService([string]$Account) {
+    # By SID, because the name of the account is translated on some systems.
+    (Get-FleetAccountSid $Account) -eq 'S-1-5-20'
+}
+
+# --- acting on services -----------------------------------------------------------------------------
+
+function Get-FleetStopProblem([string]$Name) {
+    # Why a service and what depends on it can't be stopped and brought back; '' when nothing speaks against it.
+    foreach ($each in @(Get-FleetRunningDependent $Name) + $Name) {
+        $service = Get-FleetService $each
+        if ($null -eq $service) { return "there is no service $each" }
+        if ($service.Status -like '*Pending') { return "$each is $($service.Status)" }
+        if ($service.Status -eq 'Stopped') { continue }
+        if (-not $service.CanStop) { return "$each does not accept a stop" }
+        if ($service.StartType -eq 'Disabled') { return "$each runs but is disabled: it could not be started again" }
+    }
+    ''
+}
+
+function Start-FleetServiceTwice([string]$Name, [int]$TimeoutSeconds) {
+    # A service that a restart took down must come back; one failed start is often a matter of timing.
+    $problem = Start-FleetService $Name $TimeoutSeconds
+    if (-not $problem) { return '' }
+    Write-FleetLog "${Name}: first start failed: $problem"
+    Wait-FleetTime 3
+    Start-FleetService $Name $TimeoutSeconds
+}
+
+function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
+    # Stops what depends on it, then it, and starts it and then those, in reverse order. Gives Problem ('' when
+    # all went well), Dependents (what was stopped with it) and Down (what ran before and does not now).
+    $stopped = New-Object Collections.ArrayList
+    $down = New-Object Collections.ArrayList
+    $problem = Get-FleetStopProblem $Name
+    if (-not $problem) {
+        foreach ($each in @(Get-FleetRunningDependent $Name) + $Name) {
+            Write-FleetLog "stop $each"
+            $problem = Stop-FleetService $each $TimeoutSeconds
+            if ($problem) { $problem = "$each could not be stopped: $problem"; break }
+            [void]$stopped.Insert(0, $each)
+        }
+        foreach ($each in $stopped) {
+            Write-FleetLog "start $each"
+            $failure = Start-FleetServiceTwice $each $TimeoutSeconds
+            if (-not $failure) { continue }
+            [void]$down.Add($each)
+            if (-not $problem) { $problem = "$each could not be started: $failure" }
+        }
+    }
+    New-Object PSObject -Property @{ Problem = $problem; Dependents = @($stopped | Where-Object { $_ -ne $Name }); Down = $down.ToArray() }
+}
+
+function Set-FleetServiceConfig([string]$Name, [string[]]$Setting) {
+    # `sc.exe config`, which changes the service database itself. Gives '' or what went wrong.
+    $done = Invoke-FleetNative 'sc.exe' (@('config', $Name) + $Setting)
+    if ($done.ExitCode -eq 0) { return '' }
+    if ($done.TimedOut) { return "sc.exe config $Name did not end within its time" }
+    "sc.exe config $Name gave exit code $($done.ExitCode)"
+}
+
+function Set-FleetStartType([string]$Name, [string]$StartType) {
+    # Automatic, DelayedAutomatic, Manual or Disabled; what it was before goes to the undo parameter `services`.
+    $word = @{ Automatic = 'auto'; DelayedAutomatic = 'delayed-auto'; Manual = 'demand'; Disabled = 'disabled' }[$StartType]
+    Add-FleetUndo 'services' @{ name = $Name; start_type = (Get-FleetService $Name).StartType }
+    $problem = Set-FleetServiceConfig $Name @('start=', $word)
+    if ($problem) { Stop-FleetFailed $problem }
+}
+
+# --- VSS writers ------------------------------------------------------------------------------------
+
+# Name, id, service, what its restart hits, and whether it must be listed while its service runs. Sources:
+# "In-Box VSS Writers" of Microsoft (ids, CryptSvc, ddpvssvc), public writer tables that agree with each other
+# (services), CSS-Exchange issue 2093 (MSExchangeRepl). ADAM and MSMQ are named after their instance.
+$FleetWriterTable = @'
+ASR Writer|be000cbe-11fe-4426-9c58-531aa6355fc4|VSS|low|listed
+Registry Writer|afbab4a2-367d-4d15-a586-71dbb18f8485|VSS|low|listed
+COM+ REGDB Writer|542da469-d3e1-473c-9f4f-7847f01fc64f|VSS|low|listed
+Shadow Copy Optimization Writer|4dc3bdd4-ab48-4d07-adb0-3bee2926fd7f|VSS|low|listed
+System Writer|e8132975-6f93-4464-a53e-1050253ae220|CryptSvc|low|listed
+WMI Writer|a6ad56c2-b509-4e6c-bb19-49d8f43532f0|Winmgmt|medium|listed
+BITS Writer|4969d978-be47-48b0-b100-f328f07ac1e0|BITS|low|listed
+Task Scheduler Writer|d61d61c8-d73a-4eee-8cdd-f6f9786b7124|VSS|low|
+Performance Counters Writer|0bada1de-01a9-4625-8278-69e735f39dd2|VSS|low|
+VSS Metadata Store Writer|75dfb225-e2e4-4d39-9ac9-ffaff65ddf06|VSS|low|
+MSSearch Service Writer|cd3f2362-8bef-46c7-9181-d62844cdc0b2|WSearch|low|listed
+IIS Config Writer|2a40fd15-dfca-4aa8-a654-1f8c654603f6|AppHostSvc|medium|listed
+IIS Metabase Writer|59b1f0cf-90ef-465f-9609-6ca8b2938366|IISADMIN|high|listed
+SqlServerWriter|a65faa63-5ea8-4ebc-9dbd-a0c4db26912a|SQLWriter|low|listed
+MSDEWriter|f8544ac1-0611-4fa5-b04b-f7ee00b03277||low|
+NTDS|b2014c9e-8711-4c5c-a5a9-3cf384484757|NTDS|high|
+DFS Replication service writer|2707761b-2324-473d-88eb-eb007a359533|DFSR|medium|listed
+FRS Writer|d76f5a28-3092-4589-ba48-2958fb88ce29|NtFrs|medium|listed
+FSRM Writer|12ce4370-5bb7-4c58-a76a-e5d5097e3674|srmsvc|low|listed
+Dedup Writer|41db4dbf-6046-470e-8ad5-d5081dfb1b70|ddpvssvc|low|listed
+Dhcp Jet Writer|be9ac81e-3619-421f-920f-4c6fea9e93ad|DHCPServer|high|listed
+WINS Jet Writer|f08c1483-8407-4a26-8c26-6c267a629741|WINS|medium|listed
+Certificate Authority|6f5b15b5-da24-4d88-b737-63063e3a1f86|CertSvc|high|
+NPS VSS Writer|35e81631-13e1-48db-97fc-d5bc721bb18a|EventSystem|high|
+TermServLicensing|5382579c-98df-47a7-ac6c-98a6d7106e09|TermServLicensing|low|listed
+TS Gateway Writer|368753ec-572e-4fc7-b4b9-ccd9bdc624cb|TSGateway|high|
+WDS VSS Writer|82cb5521-68db-4626-83a4-7fc6f88853e9|WDSServer|medium|listed
+WIDWriter|8d5194e1-e455-434a-b2e5-51296cce67df|WIDWriter|low|listed
+Sync Share Service VSS writer|d46bf321-fdba-4a35-8ec3-454df03bc86a|SyncShareSvc|medium|
+Windows Server Storage VSS Writer||WseStorageSvc|low|
+Microsoft Hyper-V VSS Writer|66841cd4-6ded-4f4b-8f17-fd23f8ddc3de|vmms|medium|listed
+Cluster Database|41e12264-35d8-479b-8e5c-9b23d1dad37e|ClusSvc|high|listed
+Cluster Shared Volume VSS Writer|1072ae1c-e5a7-4ea1-9e4a-6f7964656570|ClusSvc|high|
+MSMQ Writer|7e47b561-971a-46e6-96b9-696eeaa53b2a|MSMQ|high|listed
+ADAM Writer|dd846aaa-a1b6-42a8-aaf8-03dcb6114bfd|ADAM|high|
+ADFS VSS Writer|772c45f8-ae01-4f94-940c-94961864acad|adfssrv|high|
+AD RMS Writer|886c43b1-d455-4428-a37f-4d6b9e43f50f||high|
+Microsoft Exchange Writer|76fe1ac4-15f7-4bcd-987e-8e1acb462fb7|MSExchangeRepl|medium|listed
+Microsoft Exchange Replica Writer||MSExchangeRepl|medium|
+SharePoint Services Writer||SPWriter|low|
+OSearch VSS Writer||OSearch|medium|
+OSearch14 VSS Writer||OSearch14|medium|
+OSearch15 VSS Writer||OSearch15|medium|
+OSearch16 VSS Writer||OSearch16|medium|
+SPSearch VSS Writer||SPSearch|medium|
+SPSearch4 VSS Writer||SPSearch4|medium|
+SMS Writer||SMS_SITE_VSS_WRITER|low|
+'@
+
+$FleetWriterStates = @('unknown', 'stable', 'waiting for freeze', 'waiting for thaw', 'waiting for post-snapshot', 'waiting for backup complete',
+    'failed at identify', 'failed at prepare backup', 'failed at prepare snapshot', 'failed at freeze', 'failed at thaw',
+    'failed at post-snapshot', 'failed at backup complete', 'failed at pre-restore', 'failed at post-restore', 'failed at backup shutdown')
+
+function Get-FleetWriterTable {
+    foreach ($line in $FleetWriterTable -split '\r?\n') {
+        $name, $id, $service, $impact, $listed = $line -split '\|'
+        New-Object PSObject -Property @{ Name = $name; Id = $id; Service = $service; Impact = $impact; Listed = $listed -eq 'listed' }
+    }
+}
+
+function ConvertFrom-FleetWriterList([string[]]$Line) {
+    # Two ids one below the other make a writer; its name stands in the line above, then the state as a number
+    # in brackets, then the last error. No word of it is read, so it holds for every language.
+    $id = '\{([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}\s*$'
+    $lines = @($Line | Where-Object { $_.Trim() })
+    for ($at = 1; $at -lt $lines.Count - 3; $at++) {
+        if ($lines[$at] -notmatch $id) { continue }
+        $found = @{ Id = $Matches[1].ToLowerInvariant() }
+        if ($lines[$at + 1] -notmatch $id) { continue }
+        $found.Instance = $Matches[1].ToLowerInvariant()
+        if ($lines[$at + 2] -notmatch '\[\s*([0-9]{1,3})\s*\]') { continue }
+        $found.State = [int]$Matches[1]
+        # the label ends with the first colon; the quotation marks of the language go
+        $found.Name = (($lines[$at - 1] -split '[:\uff1a]', 2)[-1]).Trim().Trim([char[]](34, 39, 0xab, 0xbb, 0x2018, 0x2019, 0x201a, 0x201c, 0x201d, 0x201e, 0x2039, 0x203a, 0xa0)).Trim()
+        $found.LastError = (($lines[$at + 3] -split '[:\uff1a]', 2)[-1]).Trim()
+        New-Object PSObject -Property $found
+    }
+}
+
+function Get-FleetNoErrorText($Writers) {
+    # What "no error" reads in this language: the text that most stable writers share. $null when that is not clear.
+    $stable = @($Writers | Where-Object { $_.State -eq 1 })
+    $most = @($stable | Group-Object LastError | Sort-Object Count -Descending)
+    if ($most.Count -and $most[0].Count -ge 3 -and 2 * $most[0].Count -gt $stable.Count) { return $most[0].Name }
+    $null
+}
+
+function Resolve-FleetWriter($Writer, $Table, [bool]$OldExchange) {
+    # The row of the table for a writer, by id before name; $null for one that nobody knows.
+    $row = @($Table | Where-Object { $_.Name -eq $Writer.Name -and (-not $_.Id -or $_.Id -eq $Writer.Id) }) + @($Table | Where-Object { $_.Id -and $_.Id -eq $Writer.Id }) | Select-Object -First 1
+    if ($null -eq $row) { return $null }
+    $service, $impact = $row.Service, $row.Impact
+    if ($row.Service -eq 'ADAM') { $service = if ($Writer.Name -match '^ADAM \(?(.+?)\)? Writer$') { 'ADAM_' + $Matches[1] } else { '' } }
+    if ($row.Service -eq 'MSMQ' -and $Writer.Name -match '\((.+)\)$') { $service = $Matches[1] }
+    if ($OldExchange -and $row.Name -eq 'Microsoft Exchange Writer') { $service, $impact = 'MSExchangeIS', 'high' }
+    New-Object PSObject -Property @{ Service = $service; Impact = $impact }
+}
+
+function Get-FleetWriterList([int]$TimeoutSeconds = 60) {
+    # Asks vssadmin. Gives Problem ('' when it answered) and Writers: Name, Id, Instance, State, LastError,
+    # Verdict (stable, waiting, failed, last-error), Service, Impact, Known; and Missing: writers whose service runs.
+    $answer = @{ Problem = ''; Writers = @(); Missing = @() }
+    $done = Invoke-FleetNative 'vssadmin.exe' @('list', 'writers') $TimeoutSeconds
+    if (-not $done.Found) { $answer.Problem = 'vssadmin.exe is missing' }
+    elseif ($done.TimedOut) { $answer.Problem = "vssadmin gave no answer within $TimeoutSeconds s" }
+    else {
+        $answer.Writers = @(ConvertFrom-FleetWriterList $done.Output)
+        if (-not $answer.Writers.Count) { $answer.Problem = "vssadmin listed no writers (exit code $($done.ExitCode))" }
+    }
+    if ($answer.Problem) { return New-Object PSObject -Property $answer }
+    $table = @(Get-FleetWriterTable)
+    $fine = Get-FleetNoErrorText $answer.Writers
+    $old = @($answer.Writers | Where-Object { $_.Name -eq 'Microsoft Exchange Replica Writer' }).Count -gt 0
+    foreach ($writer in $answer.Writers) {
+        $row = Resolve-FleetWriter $writer $table $old
+        $verdict = 'failed'
+        if ($writer.State -ge 2 -and $writer.State -le 5) { $verdict = 'waiting' }
+        if ($writer.State -eq 1) { $verdict = if ($null -eq $fine -or $writer.LastError -eq $fine) { 'stable' } else { 'last-error' } }
+        $word = if ($writer.State -lt $FleetWriterStates.Count) { $FleetWriterStates[$writer.State] } else { 'not a known state' }
+        $more = @{ Verdict = $verdict; StateText = $word; Known = $null -ne $row; Service = ''; Impact = '' }
+        if ($row) { $more.Service = $row.Service; $more.Impact = $row.Impact }
+        foreach ($key in $more.Keys) { Add-Member -InputObject $writer -MemberType NoteProperty -Name $key -Value $more[$key] }
+    }
+    $ids = @($answer.Writers | ForEach-Object { $_.Id })
+    $answer.Missing = @($table | Where-Object { $_.Listed -and $ids -notcontains $_.Id } | Where-Object { (Get-FleetServiceStatus $_.Service) -eq 'Running' })
+    New-Object PSObject -Property $answer
+}
+
+function Get-FleetServiceStatus([string]$Name) {
+    $service = Get-FleetService $Name
+    if ($service) { $service.Status } else { 'Absent' }
+}
+
+function Get-FleetSettledWriterList([int]$WaitSeconds) {
+    # Looks again while writers are waiting or missing: 2 to 5 are normal for the length of a snapshot.
+    $end = (Get-FleetTime) + $WaitSeconds
+    while ($true) {
+        $list = Get-FleetWriterList
+        $restless = $list.Missing.Count -or @($list.Writers | Where-Object { $_.Verdict -eq 'waiting' }).Count
+        if ($list.Problem -or -not $restless -or (Get-FleetTime) -ge $end) { return $list }
+        Write-FleetLog 'writers are waiting or missing; looking again'
+        Wait-FleetTime ([Math]::Min(10, [Math]::Max(1, $end - (Get-FleetTime))))
+    }
+}
+
+function Format-FleetWriter($Writer) {
+    $text = "$($Writer.Name) $($Writer.StateText) [$($Writer.State)]"
+    if ($Writer.Verdict -eq 'last-error') { $text += ", last error: $($Writer.LastError)" }
+    $text
+}
+
+function Add-FleetWriterData($List) {
+    Add-FleetData 'writers' @($List.Writers | ForEach-Object { @{ name = $_.Name; id = $_.Id; state = $_.State; last_error = $_.LastError; verdict = $_.Verdict; service = $_.Service; known = $_.Known } })
+    Add-FleetData 'missing' @($List.Missing | ForEach-Object { $_.Name })
+}
+
+# --- contact ----------------------------------------------------------------------------------------
+
+function Test-FleetAdministrator {
+    $identity = [Security.Principal.WindowsIdentity]::GetCurrent()
+    (New-Object Security.Principal.WindowsPrincipal $identity).IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+}
+
+function Get-FleetAccountSid([string]$Account) {
+    # SID of an account as a service names it; '' when nobody has that name.
+    if ($Account -eq 'LocalSystem') { return 'S-1-5-18' }
+    try { return (New-Object Security.Principal.NTAccount $Account).Translate([Security.Principal.SecurityIdentifier]).Value } catch { Write-FleetLog "no SID for ${Account}: $_" }
+    ''
+}
+
+function Get-FleetTime { [Diagnostics.Stopwatch]::GetTimestamp() / [Diagnostics.Stopwatch]::Frequency }
+
+function Wait-FleetTime([double]$Seconds) { Start-Sleep -Milliseconds ([int](1000 * $Seconds)) }
+
+function Get-FleetController([string]$Name) {
+    # $null where there is no such service. The constructor takes display names too, hence the comparison.
+    if (-not ('System.ServiceProcess.ServiceController' -as [type])) { Add-Type -AssemblyName System.ServiceProcess }
+    $controller = New-Object ServiceProcess.ServiceController $Name
+    try { if ($controller.ServiceName -eq $Name -and $null -ne $controller.Status) { return $controller } } catch { Write-FleetLog "${Name}: $($_.Exception.Message)" }
+    $null
+}
+
+function Get-FleetServiceName {
+    if (-not ('System.ServiceProcess.ServiceController' -as [type])) { Add-Type -AssemblyName System.ServiceProcess }
+    [ServiceProcess.ServiceController]::GetServices() | ForEach-Object { $_.ServiceName }
+}
+
+function Get-FleetService([string]$Name) {
+    # Name, Status, CanStop, StartType (Automatic, DelayedAutomatic, Manual, Disabled), Account, CommandLine; $null where there is none.
+    $controller = Get-FleetController $Name
+    if ($null -eq $controller) { return $null }
+    $key = "HKLM\SYSTEM\CurrentControlSet\Services\$Name"
+    $start = (Get-FleetRegistryValue $key 'Start').Value
+    $type = if ($start -eq 2) { 'Automatic' } elseif ($start -eq 3) { 'Manual' } elseif ($start -eq 4) { 'Disabled' } else { 'Driver' }
+    if ($start -eq 2 -and (Get-FleetRegistryValue $key 'DelayedAutostart').Value -eq 1) { $type = 'DelayedAutomatic' }
+    New-Object PSObject -Property @{
+        Name = $controller.ServiceName; Status = [string]$controller.Status; CanStop = $controller.CanStop; StartType = $type
+        Account = [string](Get-FleetRegistryValue $key 'ObjectName').Value; CommandLine = [string](Get-FleetRegistryValue $key 'ImagePath').Value
+    }
+}
+
+function Get-FleetRunningDependent([string]$Name) {
+    # All that depends on it, directly or not, and is not stopped, in the order in which it has to be stopped.
+    $controller = Get-FleetController $Name
+    if ($controller) { $controller.DependentServices | Where-Object { [string]$_.Status -ne 'Stopped' } | ForEach-Object { $_.ServiceName } }
+}
+
+function Get-FleetServiceProblem($ErrorRecord, [int]$Harmless) {
+    # '' for the error that says the service is there already; otherwise its number and text.
+    $cause = $ErrorRecord.Exception
+    while ($cause.InnerException) { $cause = $cause.InnerException }
+    if ($cause -isnot [ComponentModel.Win32Exception]) { return $cause.Message }
+    if ($cause.NativeErrorCode -eq $Harmless) { return '' }
+    "error $($cause.NativeErrorCode): $($cause.Message)"
+}
+
+function Wait-FleetServiceStatus($Controller, [string]$Status, [int]$TimeoutSeconds) {
+    # '' once it has that status; a start that ends in Stopped is over at once.
+    $end = (Get-FleetTime) + $TimeoutSeconds
+    while ($true) {
+        $Controller.Refresh()
+        $now = [string]$Controller.Status
+        if ($now -eq $Status) { return '' }
+        if ($Status -eq 'Running' -and $now -eq 'Stopped') { return 'it stopped again at once' }
+        if ((Get-FleetTime) -ge $end) { return "still $now after $TimeoutSeconds s" }
+        Wait-FleetTime 0.2
+    }
+}
+
+function Start-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
+    # '' when it runs, otherwise what went wrong. 1056: it runs already.
+    $controller = Get-FleetController $Name
+    if ($null -eq $controller) { return 'there is no such service' }
+    try { $controller.Start() } catch {
+        $problem = Get-FleetServiceProblem $_ 1056
+        if ($problem) { return $problem }
+    }
+    Wait-FleetServiceStatus $controller 'Running' $TimeoutSeconds
+}
+
+function Stop-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
+    # '' when it is stopped, otherwise what went wrong. 1062: it does not run.
+    $controller = Get-FleetController $Name
+    if ($null -eq $controller) { return 'there is no such service' }
+    try { $controller.Stop() } catch {
+        $problem = Get-FleetServiceProblem $_ 1062
+        if ($problem) { return $problem }
+    }
+    Wait-FleetServiceStatus $controller 'Stopped' $TimeoutSeconds
+}
+
+function Open-FleetRegistryKey([string]$Key, [int]$View, [bool]$Writable) {
+    # By OpenBaseKey, so that both views are reached whatever the bitness of this process. $null where there is no key.
+    $root, $path = $Key -split '\\', 2
+    $hive = @{ HKLM = 'LocalMachine'; HKU = 'Users' }[$root]
+    [Microsoft.Win32.RegistryKey]::OpenBaseKey($hive, "Registry$View").OpenSubKey($path, $Writable)
+}
+
+function Get-FleetRegistryView {
+    if ([Environment]::Is64BitOperatingSystem) { 64, 32 } else { 32 }
+}
+
+function Get-FleetRegistrySubKey([string]$Key, [int]$View = 64) {
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($opened) { $opened.GetSubKeyNames(); $opened.Close() }
+}
+
+function Get-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
+    # Exists, Type (DWord, String, ...) and Value; text is not expanded, a number is unsigned.
+    $found = @{ Exists = $false; Type = $null; Value = $null }
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($opened) {
+        $value = $opened.GetValue($Name, $null, [Microsoft.Win32.RegistryValueOptions]::DoNotExpandEnvironmentNames)
+        if ($null -ne $value) {
+            $found = @{ Exists = $true; Type = [string]$opened.GetValueKind($Name); Value = $value }
+            if ($value -is [int]) { $found.Value = [BitConverter]::ToUInt32([BitConverter]::GetBytes($value), 0) }
+        }
+        $opened.Close()
+    }
+    New-Object PSObject -Property $found
+}
+
+function Set-FleetRegistryValue([string]$Key, [string]$Name, [string]$Type, $Value, [int]$View = 64) {
+    # Only below a key that exists.
+    $opened = Open-FleetRegistryKey $Key $View $true
+    if ($null -eq $opened) { throw "there is no key $Key in the $View-bit registry" }
+    if ($Type -eq 'DWord') { $Value = [BitConverter]::ToInt32([BitConverter]::GetBytes([uint32]$Value), 0) }
+    $opened.SetValue($Name, $Value, [Microsoft.Win32.RegistryValueKind]$Type)
+    $opened.Close()
+}
+
+function Remove-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
+    $opened = Open-FleetRegistryKey $Key $View $true
+    if ($opened) { $opened.DeleteValue($Name, $false); $opened.Close() }
+}
+
+function Get-FleetProcess([string]$Name) {
+    # Name and Id of the processes of that name, without .exe.
+    [Diagnostics.Process]::GetProcessesByName($Name) | ForEach-Object { New-Object PSObject -Property @{ Name = $_.ProcessName; Id = $_.Id } }
+}
+
+function Stop-FleetProcess([int]$Id) { Stop-Process -Id $Id -Force }
+
+function New-FleetPrivateFolder([string]$Path) {
+    # Only for the system and administrators, inheriting nothing from above.
+    [void][IO.Directory]::CreateDirectory($Path)
+    $security = New-Object Security.AccessControl.DirectorySecurity
+    $security.SetSecurityDescriptorSddlForm('O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)')
+    Set-Acl -LiteralPath $Path -AclObject $security
+}
+
+function Get-FleetFileSize([string]$Path) {
+    # In bytes; -1 where there is no such file.
+    if ([IO.File]::Exists($Path)) { (New-Object IO.FileInfo $Path).Length } else { -1 }
+}
+
+function Get-FleetFolder([string]$Name) {
+    # Where Windows keeps things: ProgramData, System.
+    if ($Name -eq 'ProgramData') { $Name = 'CommonApplicationData' }
+    [Environment]::GetFolderPath($Name)
+}
+
+function Get-FleetSystem {
+    $version = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+    New-Object PSObject -Property @{
+        Name = [string](Get-FleetRegistryValue $version 'ProductName').Value
+        Version = [Environment]::OSVersion.Version.ToString()
+        Epoch = ([DateTime]::UtcNow - (New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc))).TotalSeconds
+    }
+}
+
+function ConvertTo-FleetArgument([string]$Text) {
+    # Quoted as CommandLineToArgvW reads it.
+    if ($Text -and -not [regex]::IsMatch($Text, '[\s"]')) { return $Text }
+    '"' + [regex]::Replace([regex]::Replace($Text, '(\\*)"', '$1$1\"'), '(\\+)$', '$1$1') + '"'
+}
+
+function Stop-FleetProcessTree($Process) {
+    # Kill($true) takes children along but is not in .NET Framework.
+    try {
+        if ($Process.GetType().GetMethod('Kill', [type[]]@([bool]))) { $Process.Kill($true) }
+        else {
+            $start = New-Object Diagnostics.ProcessStartInfo (Join-Path ([Environment]::SystemDirectory) 'taskkill.exe'), "/T /F /PID $($Process.Id)"
+            $start.UseShellExecute = $false
+            $start.CreateNoWindow = $true
+            [void][Diagnostics.Process]::Start($start).WaitForExit(5000)
+        }
+    } catch { Write-FleetLog "process $($Process.Id) can't be ended: $_" }
+}
+
+function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60) {
+    # Runs a program of Windows without a shell, stdin closed. Gives Found, TimedOut, ExitCode and the lines of
+    # Output (both streams). At its deadline, or when the snippet is stopped, it and its children are ended.
+    # Both streams are read by BeginRead: ReadToEndAsync is newer than .NET 4.0, which 3.0 runs on.
+    $path = if ($Program -match '[\\/]') { $Program } else { Join-Path ([Environment]::SystemDirectory) $Program }
+    $result = @{ Found = [IO.File]::Exists($path); TimedOut = $false; ExitCode = $null; Output = @() }
+    if (-not $result.Found) { return New-Object PSObject -Property $result }
+    $start = New-Object Diagnostics.ProcessStartInfo $path, (@($Argument | ForEach-Object { ConvertTo-FleetArgument $_ }) -join ' ')
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
+    Write-FleetLog "run $path $($start.Arguments)"
+    $clock = [Diagnostics.Stopwatch]::StartNew()
+    $process = [Diagnostics.Process]::Start($start)
+    try {
+        $process.StandardInput.Close()
+        $pipes = @(foreach ($reader in $process.StandardOutput, $process.StandardError) {
+            @{ Stream = $reader.BaseStream; Encoding = $reader.CurrentEncoding; Buffer = New-Object byte[] 65536; Bytes = New-Object IO.MemoryStream; Read = $null; Open = $true }
+        })
+        $ended = $null
+        while (@($pipes | Where-Object { $_.Open }).Count -or -not $process.HasExited) {
+            $moved = $false
+            foreach ($pipe in @($pipes | Where-Object { $_.Open })) {
+                if ($null -eq $pipe.Read) { $pipe.Read = $pipe.Stream.BeginRead($pipe.Buffer, 0, 65536, $null, $null) }
+                if (-not $pipe.Read.IsCompleted) { continue }
+                $count = $pipe.Stream.EndRead($pipe.Read)
+                $pipe.Read = $null
+                $pipe.Open = $count -gt 0
+                $pipe.Bytes.Write($pipe.Buffer, 0, $count)
+                $moved = $true
+            }
+            if ($process.HasExited -and $null -eq $ended) { $ended = $clock.Elapsed.TotalSeconds }
+            if ($null -ne $ended -and $clock.Elapsed.TotalSeconds -gt $ended + 2) { break }     # a grandchild holds the pipe
+            if (-not $process.HasExited -and $clock.Elapsed.TotalSeconds -gt $TimeoutSeconds) { $result.TimedOut = $true; break }
+            if (-not $moved) { Start-Sleep -Milliseconds 20 }
+        }
+        if (-not $result.TimedOut) { $result.ExitCode = $process.ExitCode }
+        $result.Output = @($pipes | ForEach-Object { $_.Encoding.GetString($_.Bytes.ToArray()) -split '\r?\n' } | Where-Object { $_.Length })
+    } finally {
+        if (-not $process.HasExited) { Stop-FleetProcessTree $process }
+    }
+    New-Object PSObject -Property $result
+}
