@@ -14,9 +14,8 @@ from fleet.model import Arguments, Kind, Shell, Snippet, SnippetText
 from fleet.render import render
 
 QUOTES = "'\u2018\u2019\u201a\u201b\"`$"
-BODIES = st.text(
-    st.sampled_from(QUOTES + "a\n") | st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-)
+PIECES = st.sampled_from(QUOTES) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+BODIES = st.lists(PIECES).map("".join)
 SCALARS = (
     st.none()
     | st.booleans()
