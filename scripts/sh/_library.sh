@@ -1,0 +1,599 @@
+#!/bin/sh
+# Library of the sh snippets: what a snippet may call, and below that what the frame needs to run it.
+#
+# Answer (message and data become the envelope; everything else a snippet prints is log)
+#   ok MESSAGE            all is well; says what was seen. Not needed for an empty message.
+#   changed MESSAGE       something was changed, or in check mode would be. May be called for every step.
+#   fail MESSAGE          ends the snippet: failed. What `changed` said before stays in the message.
+#   skip MESSAGE          ends the snippet: it does not apply here.
+#   note TEXT             a line for the log.
+#   data KEY VALUE        adds a text to the data. Any bytes but NUL; what is no UTF-8 becomes U+FFFD.
+#   data_int KEY NUMBER   a whole number; anything else is written as null.
+#   data_bool KEY VALUE   1, y, yes, true -> true; 0, n, no, false, "" -> false; anything else null.
+#   data_list KEY [ITEM]  a list of the arguments, or without any the lines of stdin.
+#   undo KEY VALUE        adds a text to data.undo: exactly the parameters that the snippet named by
+#                         `undo` in the header needs to take the change back.
+# `exit 0` ends a snippet early with what was said so far; any other status than 0, whether by `exit` or
+# by a command under `set -e`, means failed. fail and skip end only the subshell when called in one.
+#
+# Given to it
+#   $check                1 in check mode: say what would be done, change nothing; otherwise 0.
+#   $root                 stands before every absolute path; empty except in tests and labs.
+#   each declared parameter under its name; bool is 1 or 0, a list has one item a line.
+#
+# Acting
+#   run_native SECONDS COMMAND [ARGUMENT]   run a program, stop it and what it started at its deadline
+#                         (status 124). Works inside $( ). Status of the program otherwise.
+#   keep_copy PATH        private copy of a file before it is changed, for undo: sets $copy. Fails the
+#                         snippet where that can't be done, so nothing is changed that can't be taken back.
+#   replace_file PATH     new content from stdin by way of a temporary file in the same folder and mv;
+#                         keeps owner, mode and SELinux label. Status not 0 and the old file untouched
+#                         when that fails (full disk).
+#   checksum PATH         prints CRC and length (POSIX cksum); nothing where there is no such file.
+#   require_root          fails unless the snippet may act as root.
+#
+# Processes and services (nothing here reads localised output)
+#   processes REGEX       "PID COMMAND LINE" of the processes whose command line matches (grep -E). Write
+#                         one letter of it as [x], so that it does not match the grep itself.
+#   process_id PID        "PID:START": tells a process from a later one with the same number; nothing
+#                         where there is none.
+#   service_find NAME...  first of the names that is a service here. Sets $service and
+#                         $manager (systemd, openrc, sysv); status 1 and both empty where there is none.
+#   service_look          what the manager says of $service: sets $service_active (active, inactive,
+#                         failed ...), $service_enabled (yes, no, masked, unknown), $service_pid (0: none
+#                         known) and $service_condition (no: start was refused by a Condition of the unit).
+#   service_act VERB SECONDS   start, stop, restart, enable or unmask it; see `run_native` for the status.
+#                         A status of 0 proves nothing: look at the process.
+#
+# The Azure Linux agent: waagent_*, described where they are defined.
+
+# --- answer -----------------------------------------------------------------------------------------
+
+fleet_outcome=ok
+fleet_message=
+fleet_done=
+fleet_data=
+fleet_undo=
+
+ok() {
+    fleet_message=$*
+}
+
+changed() {
+    fleet_outcome=changed
+    fleet_done=${fleet_done:+$fleet_done; }$*
+    fleet_message=$fleet_done
+}
+
+fail() {
+    fleet_outcome=failed
+    fleet_message=$*${fleet_done:+; done before that: $fleet_done}
+    exit 1
+}
+
+skip() {
+    fleet_outcome=skipped
+    fleet_message=$*
+    exit 0
+}
+
+note() {
+    printf '%s\n' "$*" || :
+}
+
+data() {
+    fleet_add "$1" "$(fleet_json "$2")"
+}
+
+data_int() {
+    case ${2#-} in
+        '' | *[!0-9]* | 0?*) fleet_add "$1" null ;;
+        *) fleet_add "$1" "$2" ;;
+    esac
+}
+
+data_bool() {
+    case $2 in
+        1 | y | yes | true) fleet_add "$1" true ;;
+        0 | n | no | false | '') fleet_add "$1" false ;;
+        *) fleet_add "$1" null ;;
+    esac
+}
+
+data_list() {
+    fleet_key=$1
+    shift
+    fleet_items=
+    if [ $# -gt 0 ]; then
+        for fleet_item in "$@"; do
+            fleet_items=${fleet_items:+$fleet_items,}$(fleet_json "$fleet_item")
+        done
+    else
+        while IFS= read -r fleet_item || [ -n "$fleet_item" ]; do
+            fleet_items=${fleet_items:+$fleet_items,}$(fleet_json "$fleet_item")
+        done
+    fi
+    fleet_add "$fleet_key" "[$fleet_items]"
+}
+
+undo() {
+    fleet_undo=${fleet_undo:+$fleet_undo,}$(fleet_json "$1"):$(fleet_json "$2")
+}
+
+# Adds KEY with a value that is JSON already; a key that was there is kept as it was said first.
+fleet_add() {
+    fleet_name=$(fleet_json "$1")
+    case ",$fleet_data" in
+        *",$fleet_name:"*) note "fleet: $1 was given twice; the first is kept" ;;
+        *) fleet_data=${fleet_data:+$fleet_data,}$fleet_name:$2 ;;
+    esac
+}
+
+# Prints a JSON string of pure ASCII. Plain text needs no program; anything else is read by awk byte by
+# byte: valid UTF-8 (RFC 3629) becomes \uXXXX, each maximal invalid part U+FFFD. The point before the
+# last newline keeps trailing newlines, which awk could not tell from none.
+fleet_json() {
+    case $1 in
+        *[!\ -~]* | *[\"\\]*) ;;
+        *)
+            printf '"%s"' "$1"
+            return
+            ;;
+    esac
+    printf '%s.\n' "$1" | awk '
+        function unit(code) {
+            if (code < 65536) { printf "\\u%04x", code; return }
+            code -= 65536
+            printf "\\u%04x\\u%04x", 55296 + int(code / 1024), 56320 + code % 1024
+        }
+        function put(line,  size, at, c, byte, code, more, low, high) {
+            size = length(line)
+            for (at = 1; at <= size; at++) {
+                c = substr(line, at, 1)
+                if (c in plain) { printf "%s", plain[c]; continue }
+                byte = (c in number) ? number[c] : 0
+                low = 128; high = 191; more = 0
+                if (byte >= 194 && byte <= 223) { more = 1; code = byte - 192 }
+                else if (byte >= 224 && byte <= 239) {
+                    more = 2; code = byte - 224
+                    if (byte == 224) low = 160
+                    if (byte == 237) high = 159
+                } else if (byte >= 240 && byte <= 244) {
+                    more = 3; code = byte - 240
+                    if (byte == 240) low = 144
+                    if (byte == 244) high = 143
+                }
+                if (!more) code = 65533
+                while (more) {
+                    c = substr(line, at + 1, 1)
+                    byte = (c in number) ? number[c] : 0
+                    if (byte < low || byte > high) { code = 65533; break }
+                    code = code * 64 + byte - 128
+                    at++; more--; low = 128; high = 191
+                }
+                unit(code)
+            }
+        }
+        BEGIN {
+            for (i = 1; i < 256; i++) {
+                c = sprintf("%c", i)
+                if (i > 127) number[c] = i
+                else plain[c] = (i < 32 || i == 127) ? sprintf("\\u%04x", i) : c
+            }
+            plain["\""] = "\\\""; plain["\\"] = "\\\\"; plain["\t"] = "\\t"; plain["\r"] = "\\r"
+            printf "\""
+        }
+        NR > 1 { put(last); printf "\\n" }
+        { last = $0 }
+        END { put(substr(last, 1, length(last) - 1)); printf "\"" }
+    '
+}
+
+# --- acting -----------------------------------------------------------------------------------------
+
+run_native() {
+    fleet_seconds=$1
+    shift
+    { "$@" <&3 3<&- & } 3<&0 # a background command would get /dev/null as its stdin
+    fleet_child=$!
+    (
+        fleet_code=0
+        fleet_sleep "$fleet_seconds"
+        fleet_end "$fleet_child"
+        exit 3
+    ) </dev/null >/dev/null 2>&1 &
+    fleet_alarm=$!
+    fleet_native=0
+    wait "$fleet_child" || fleet_native=$?
+    kill "$fleet_alarm" 2>/dev/null || :
+    fleet_rang=0
+    wait "$fleet_alarm" || fleet_rang=$?
+    [ "$fleet_rang" -ne 3 ] || fleet_native=124
+    return "$fleet_native"
+}
+
+require_root() {
+    [ "$(id -u)" = 0 ] || fail "needs root: let the account use sudo -n, or log in as root"
+}
+
+checksum() {
+    [ -f "$1" ] || return 0
+    fleet_sum=$(cksum <"$1") || return 1
+    printf '%s' "$fleet_sum"
+}
+
+keep_copy() {
+    fleet_folder=$root/var/lib/fleet/backup
+    (mkdir -p "$fleet_folder" && chmod 700 "$fleet_folder") ||
+        fail "no copy of $1 can be kept in $fleet_folder; nothing was changed"
+    copy=$fleet_folder/$(date -u +%Y%m%dT%H%M%SZ)-$$-${1##*/}
+    { cp -p "$1" "$copy" && cmp -s "$1" "$copy"; } || {
+        rm -f "$copy"
+        fail "no copy of $1 can be kept in $fleet_folder; nothing was changed"
+    }
+}
+
+# cp -p gives the new file the owner and mode of the old one before a byte of the content is there.
+replace_file() {
+    [ ! -L "$1" ] || { note "$1 is a symbolic link"; return 1; }
+    fleet_new=$(mktemp "$1.fleet.XXXXXX") || return 1
+    if cp -p "$1" "$fleet_new" && cat >"$fleet_new" && fleet_label "$1" "$fleet_new" &&
+        mv -f "$fleet_new" "$1"; then
+        return 0
+    fi
+    rm -f "$fleet_new"
+    return 1
+}
+
+fleet_label() {
+    if command -v chcon >/dev/null 2>&1 && [ -e /sys/fs/selinux/enforce ]; then
+        chcon --reference="$1" "$2"
+    fi
+}
+
+# --- processes and services -------------------------------------------------------------------------
+
+processes() {
+    for fleet_file in $(grep -lE "$1" "$root"/proc/[0-9]*/cmdline 2>/dev/null); do
+        fleet_line=$(tr '\000' ' ' <"$fleet_file" 2>/dev/null) || continue
+        fleet_process=${fleet_file%/cmdline}
+        [ -z "$fleet_line" ] || printf '%s %s\n' "${fleet_process##*/}" "${fleet_line% }"
+    done
+}
+
+process_id() {
+    fleet_stat=$(cat "$root/proc/$1/stat" 2>/dev/null) || return 0
+    fleet_pid=$1
+    # shellcheck disable=SC2086 # the fields after the name, which may hold anything
+    set -- ${fleet_stat##*) }
+    [ $# -lt 20 ] || printf '%s:%s' "$fleet_pid" "${20}"
+}
+
+service_find() {
+    service='' manager=''
+    for fleet_name in "$@"; do
+        fleet_kind=$(fleet_service_kind "$fleet_name") || continue
+        service=$fleet_name manager=$fleet_kind
+        return 0
+    done
+    return 1
+}
+
+# systemd counts only where it is the running init: in a chroot systemctl is there and does nothing.
+fleet_service_kind() {
+    if [ -d "$root/run/systemd/system" ] && command -v systemctl >/dev/null 2>&1; then
+        case $(run_native 20 systemctl show -p LoadState "$1.service" 2>/dev/null) in
+            LoadState=not-found | '') ;;
+            LoadState=*) printf systemd; return 0 ;;
+        esac
+    fi
+    if [ -x "$root/etc/init.d/$1" ]; then
+        if [ -d "$root/run/openrc" ] && command -v rc-service >/dev/null 2>&1; then
+            printf openrc
+        elif [ ! -d "$root/run/systemd/system" ]; then
+            printf sysv
+        else
+            return 1
+        fi
+        return 0
+    fi
+    return 1
+}
+
+service_look() {
+    service_active=unknown service_enabled=unknown service_pid=0 service_condition=yes
+    case $manager in
+        systemd) fleet_look_systemd ;;
+        *)
+            if service_act status 20 >/dev/null 2>&1; then service_active=active; else service_active=inactive; fi
+            service_enabled=no
+            for fleet_link in "$root/etc/runlevels/default/$service" \
+                "$root"/etc/rc[2-5].d/S[0-9][0-9]"$service" \
+                "$root"/etc/rc.d/rc[2-5].d/S[0-9][0-9]"$service"; do
+                [ ! -e "$fleet_link" ] || service_enabled=yes
+            done
+            ;;
+    esac
+}
+
+fleet_look_systemd() {
+    for fleet_line in $(run_native 20 systemctl show -p LoadState -p ActiveState -p UnitFileState \
+        -p MainPID -p ConditionResult "$service.service"); do
+        case $fleet_line in
+            ActiveState=?*) service_active=${fleet_line#*=} ;;
+            MainPID=?*) service_pid=${fleet_line#*=} ;;
+            ConditionResult=?*) service_condition=${fleet_line#*=} ;;
+            LoadState=masked | UnitFileState=masked*) service_enabled=masked ;;
+            UnitFileState=enabled*) service_enabled=yes ;;
+            UnitFileState=disabled | UnitFileState=indirect) service_enabled=no ;;
+        esac
+    done
+}
+
+# A SysV script starts the daemon itself: it must inherit neither our umask nor our output, which the
+# daemon would hold open, so the output goes to the log only after the script has ended.
+service_act() {
+    case $manager:$1 in
+        systemd:*) run_native "$2" systemctl "$1" "$service.service" ;;
+        openrc:enable) run_native "$2" rc-update add "$service" default ;;
+        sysv:enable)
+            if command -v update-rc.d >/dev/null 2>&1; then
+                run_native "$2" update-rc.d "$service" defaults && run_native "$2" update-rc.d "$service" enable
+            else
+                run_native "$2" chkconfig "$service" on
+            fi
+            ;;
+        *:unmask) return 1 ;;
+        openrc:*) fleet_quietly "$2" rc-service "$service" "$1" ;;
+        sysv:*)
+            if command -v service >/dev/null 2>&1; then
+                fleet_quietly "$2" service "$service" "$1"
+            else
+                fleet_quietly "$2" "$root/etc/init.d/$service" "$1"
+            fi
+            ;;
+    esac
+}
+
+fleet_quietly() {
+    fleet_words=$(mktemp) || fleet_words=/dev/null
+    fleet_quiet=0
+    (umask 022 && run_native "$@") >"$fleet_words" 2>&1 || fleet_quiet=$?
+    [ "$fleet_words" = /dev/null ] || { cat "$fleet_words"; rm -f "$fleet_words"; }
+    return "$fleet_quiet"
+}
+
+# --- the frame --------------------------------------------------------------------------------------
+# Processes: the frame's subshell (supervisor) starts a watcher in the background and runs the snippet in
+# a second subshell (body). The body answers from its EXIT trap and then ends with 99; after any other
+# status the supervisor answers. At the deadline the watcher stops the body (SIGSTOP, so that it goes on
+# with nothing), ends what the body started, and wakes the body with SIGALRM to answer with what it has.
+# What has put itself into a session of its own, as daemons do, is not ended.
+
+fleet_run() {
+    fleet_began=$(fleet_time)
+    if ! command -v awk >/dev/null 2>&1; then
+        printf '\n{"fleet":1,"nonce":"%s","outcome":"failed","message":"%s","data":{},"seconds":0}\n' \
+            "$fleet_nonce" "awk is missing here, and answers can't be written without it"
+        return
+    fi
+    fleet_define="fleet_body() { $fleet_text
+:
+}"
+    if ! fleet_message=$(eval "$fleet_define" 2>&1); then
+        fleet_outcome=broken
+        fleet_message="can't be parsed: $fleet_message"
+        fleet_answer
+        return
+    fi
+    fleet_self
+    fleet_supervisor=$fleet_pid
+    fleet_watch </dev/null >/dev/null 2>&1 &
+    fleet_watcher=$!
+    trap : HUP INT TERM # the body answers to these; only set now, so that the watcher can't lose a SIGTERM
+    (fleet_perform)
+    fleet_status=$?
+    kill "$fleet_watcher" 2>/dev/null
+    [ "$fleet_status" -ne 99 ] || return 0
+    wait "$fleet_watcher"
+    fleet_rang=$?
+    fleet_outcome=failed
+    fleet_message="the script's shell was ended (status $fleet_status)"
+    if [ "$fleet_rang" -eq 3 ]; then
+        fleet_outcome=timed_out
+        fleet_message="stopped after $fleet_timeout s; it had to be killed, so what it saw is lost"
+    fi
+    fleet_answer
+}
+
+fleet_perform() {
+    trap fleet_finish EXIT
+    trap 'fleet_stop HUP' HUP
+    trap 'fleet_stop INT' INT
+    trap 'fleet_stop TERM' TERM
+    trap 'fleet_stop ALRM' ALRM
+    trap : PIPE # a connection that is gone must not stop a remedy in the middle
+    fleet_ended_by='' fleet_finishing=0
+    eval "$fleet_define"
+    FLEET_BODY=.$fleet_supervisor.
+    export FLEET_BODY
+    fleet_assign
+    set -eu
+    fleet_body
+}
+
+fleet_stop() {
+    fleet_ended_by=$1
+    [ "$fleet_finishing" = 1 ] || fleet_finish # mksh does not get to the EXIT trap by `exit` in a signal trap
+}
+
+fleet_finish() {
+    fleet_status=$?
+    fleet_finishing=1
+    set +eu
+    : # a signal that is still pending speaks here: dash looks at errexit before it looks at traps
+    trap '' HUP INT TERM ALRM
+    trap - EXIT
+    if [ "$fleet_ended_by" = ALRM ]; then
+        fleet_outcome=timed_out
+        fleet_message="stopped after $fleet_timeout s${fleet_done:+; done before that: $fleet_done}"
+    elif [ -n "$fleet_ended_by" ]; then
+        fleet_outcome=failed
+        fleet_message="stopped by signal $fleet_ended_by${fleet_done:+; done before that: $fleet_done}"
+    elif [ "$fleet_status" -ne 0 ] && [ "$fleet_outcome" != failed ]; then
+        fleet_outcome=failed
+        fleet_message="a command failed (status $fleet_status)${fleet_done:+; done before that: $fleet_done}"
+    fi
+    fleet_answer
+    exit 99
+}
+
+fleet_answer() {
+    [ -z "$fleet_undo" ] || fleet_data=${fleet_data:+$fleet_data,}'"undo":{'$fleet_undo'}'
+    printf '\n{"fleet":1,"nonce":"%s","outcome":"%s","message":%s,"data":{%s},"seconds":%s}\n' \
+        "$fleet_nonce" "$fleet_outcome" "$(fleet_json "$fleet_message")" "$fleet_data" "$(fleet_seconds)"
+}
+
+# Hundredths of a second since boot, or whole seconds of the wall clock where there is no /proc.
+fleet_time() {
+    if { read -r fleet_up fleet_line </proc/uptime; } 2>/dev/null; then
+        printf '%s' "$((${fleet_up%.*} * 100 + 1${fleet_up#*.} - 100))"
+    else
+        printf '%s00' "$(date +%s)"
+    fi
+}
+
+fleet_seconds() {
+    fleet_took=$(($(fleet_time) - fleet_began))
+    [ "$fleet_took" -ge 0 ] || fleet_took=0
+    printf '%s.%s' "$((fleet_took / 100))" "$((fleet_took / 10 % 10))$((fleet_took % 10))"
+}
+
+# Sets $fleet_pid to the process id of the very shell that calls it, which $$ is not in a subshell.
+fleet_self() {
+    { read -r fleet_pid fleet_line </proc/self/stat; } 2>/dev/null ||
+        fleet_pid=$(exec sh -c 'printf %s "$PPID"')
+}
+
+fleet_watch() {
+    fleet_code=0
+    fleet_sleep "$fleet_timeout"
+    fleet_self
+    fleet_watcher=$fleet_pid fleet_subject='' fleet_watched=0
+    fleet_scan
+    # shellcheck disable=SC2086 # four words for each process
+    set -- $fleet_table
+    while [ $# -ge 4 ]; do
+        case $2:$1 in
+            "$fleet_supervisor:$fleet_watcher") fleet_watched=1 ;;
+            "$fleet_supervisor":*) fleet_subject=$1 ;;
+        esac
+        shift 4
+    done
+    [ "$fleet_watched" = 1 ] && [ -n "$fleet_subject" ] && kill -STOP "$fleet_subject" || exit 0
+    fleet_end "$fleet_subject" spare
+    fleet_code=3
+    trap 'exit 3' TERM
+    kill -ALRM "$fleet_subject"
+    kill -CONT "$fleet_subject"
+    fleet_sleep 10
+    kill -KILL "$fleet_subject"
+    exit 3
+}
+
+# For background subshells: returns after SECONDS, deaf to SIGTERM; before that SIGTERM ends the subshell
+# and the sleep with it, so that nothing outlives what was watched.
+fleet_sleep() {
+    set +euf
+    unset IFS
+    trap 'kill -KILL "$!" 2>/dev/null; exit "$fleet_code"' TERM
+    sleep "$1" &
+    wait "$!"
+    trap '' TERM
+}
+
+# Ends PID and everything below it; with `spare` not PID itself, but also what this body started that has
+# lost its parent. SIGTERM first, SIGKILL for what is still there two seconds later.
+fleet_end() {
+    fleet_scan
+    fleet_below "$1"
+    if [ "${2-}" = spare ]; then
+        fleet_orphans
+        fleet_found=${fleet_found#" $1"}
+    fi
+    # shellcheck disable=SC2086 # a list of process ids
+    kill -TERM $fleet_found
+    fleet_tries=20
+    while [ "$fleet_tries" -gt 0 ] && fleet_any_alive; do
+        fleet_tries=$((fleet_tries - 1))
+        sleep 0.1 || sleep 1
+    done
+    [ "$fleet_tries" -gt 0 ] && return
+    fleet_stubborn=$fleet_found
+    fleet_scan
+    fleet_below "$1"
+    [ "${2-}" != spare ] || fleet_found=${fleet_found#" $1"}
+    # shellcheck disable=SC2086
+    kill -KILL $fleet_stubborn $fleet_found
+}
+
+# Sets $fleet_table to "PID PARENT STATE SESSION " of every process, without starting one.
+fleet_scan() {
+    fleet_table=
+    if [ ! -r /proc/self/stat ]; then
+        fleet_table=$(ps -A -o pid= -o ppid= -o stat= | awk '{ printf "%s %s %s 0 ", $1, $2, substr($3, 1, 1) }')
+        return
+    fi
+    for fleet_file in /proc/[0-9]*/stat; do
+        { read -r fleet_line <"$fleet_file"; } 2>/dev/null || continue
+        fleet_pid=${fleet_line%% *}
+        # shellcheck disable=SC2086 # the fields after the name, which may hold anything
+        set -- ${fleet_line##*) }
+        [ $# -lt 4 ] || fleet_table="$fleet_table$fleet_pid $2 $1 $4 "
+    done
+}
+
+# Sets $fleet_found to " PID " and what lives below it in the table.
+fleet_below() {
+    fleet_found=" $1 "
+    fleet_before=
+    while [ "$fleet_before" != "$fleet_found" ]; do
+        fleet_before=$fleet_found
+        # shellcheck disable=SC2086 # four words for each process
+        set -- $fleet_table
+        while [ $# -ge 4 ]; do
+            case $fleet_found in
+                *" $1 "*) ;;
+                *" $2 "*) [ "$3" = Z ] || fleet_found="$fleet_found$1 " ;;
+            esac
+            shift 4
+        done
+    done
+}
+
+# Adds to $fleet_found what carries this body's mark in its environment and is of our session.
+fleet_orphans() {
+    { read -r fleet_line </proc/self/stat; } 2>/dev/null || return 0
+    # shellcheck disable=SC2086
+    set -- ${fleet_line##*) }
+    fleet_session=$4
+    for fleet_file in $(grep -lF "FLEET_BODY=.$fleet_supervisor." /proc/[0-9]*/environ); do
+        fleet_process=${fleet_file%/environ}
+        { read -r fleet_line <"$fleet_process/stat"; } || continue
+        # shellcheck disable=SC2086
+        set -- ${fleet_line##*) }
+        [ "$4" != "$fleet_session" ] || fleet_found="$fleet_found${fleet_process##*/} "
+    done
+}
+
+fleet_any_alive() {
+    for fleet_pid in $fleet_found; do
+        if [ -r /proc/self/stat ]; then
+            { read -r fleet_line <"/proc/$fleet_pid/stat"; } || continue
+            case ${fleet_line##*) } in Z*) continue ;; esac
+            return 0
+        fi
+        ! kill -0 "$fleet_pid" || return 0
+    done
+    return 1
+}
