@@ -76,21 +76,32 @@ def running_sshd(
     shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
     port = free_port()
     settings = {**OPTIONS, **(options or {}), "Port": str(port)}
-    if environment:
-        settings["SetEnv"] = " ".join(f'"{name}={value}"' for name, value in environment.items())
+    # SHLVL: else bash as a login shell reads the developer's .bashrc (its SSH_SOURCE_BASHRC)
+    session = {"SHLVL": "1", **(environment or {})}
+    settings["SetEnv"] = " ".join(f'"{name}={value}"' for name, value in session.items())
     lines = [f"{name} {value}".replace("{folder}", str(folder)) for name, value in settings.items()]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.geteuid() == 0:
         # compiled into Debian's sshd; a system without a running sshd of its own lacks it
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [SSHD, "-D", "-e", "-f", folder / "sshd_config"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     log = folder / "sshd.log"
     try:
         _wait_until_listening(process)
-        server = Sshd("127.0.0.1", port, getpass.getuser(), folder / "client_key", folder / "known_hosts",
-                      folder / "host_key", log)
+        server = Sshd(
+            "127.0.0.1",
+            port,
+            getpass.getuser(),
+            folder / "client_key",
+            folder / "known_hosts",
+            folder / "host_key",
+            log,
+        )
         server.known_hosts.write_text(server.line())
         yield server
     finally:
