@@ -82,7 +82,11 @@ class Execution:
 
     def __iter__(self) -> Iterator[Result]:
         """Carry the run out. Raises ``JournalError``, before anything was contacted or at the end."""
-        self._world.journal.commit(Record("run", "", self._header_body()))
+        try:
+            self._world.journal.commit(Record("run", "", self._header_body()))
+        except JournalError:
+            self._world.journal.close()
+            raise
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="fleet-host")
         try:
             for host in self.hosts:
