@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,18 +41,17 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "cryptography": ("transport/ssh*.py", "transport/winrm*.py", "lab/*"),
     "fabric": ("transport/ssh*.py",),
     "idna": ("inventory/*",),
-    "invoke": ("transport/ssh*.py",),
     "jinja2": ("render.py", "report/*"),
     "keyring": ("credentials.py",),
     "paramiko": ("transport/ssh*.py", "lab/ssh_server.py"),
     "platformdirs": ("api.py", "cli/*", "journal/*"),
     "pydantic": ("catalog/*", "inventory/*", "engine/*"),
+    "requests_credssp": ("transport/winrm*.py",),
     "requests": ("transport/winrm*.py",),
     "rich": ("cli/*", "report/*"),
     "spnego": ("transport/winrm*.py", "lab/winrm_*.py"),
     "urllib3": ("transport/winrm*.py",),
     "winrm": ("transport/winrm*.py",),
-    "xmltodict": ("transport/winrm*.py",),
     "xmltodict": ("transport/winrm*.py",),
     "yaml": ("catalog/*", "inventory/*", "lab/*"),
 }
@@ -222,13 +225,41 @@ def test_the_layers_hold_no_part_that_is_gone() -> None:
     assert frozenset().union(*LAYERS) - there == frozenset()
 
 
-def test_every_declared_dependency_has_a_home_and_every_home_a_file() -> None:
-    used = {
-        name.split(".")[0]
-        for path in own_modules()
-        for _, name in imports(ast.parse(path.read_text("utf-8")), "fleet.x", package=False)
-    }
-    assert set(LIBRARIES) - used == set()
+def test_the_architecture_document_says_the_same() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = text.split("```layers\n")[1].split("```")[0]
+    rows = [re.split(r"\s{2,}|(?<=^\d[ab])\s", line)[:2] for line in table.splitlines()]
+    assert [frozenset(parts.split()) for _, parts in reversed(rows)] == list(LAYERS)
+
+
+def test_every_file_that_the_architecture_document_names_is_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    names = re.findall(r"`((?:[a-z_]+/)+[\w.]+\.\w+|[a-z_]+\.py)`", text)
+    assert len(names) > 20
+    for name in names:
+        folders = (ROOT, ROOT / "fleet", ROOT / "fleet/transport")
+        assert any((folder / name).exists() for folder in folders), name
+
+
+DISTRIBUTIONS = {"requests_credssp": "pywinrm", "spnego": "pyspnego", "winrm": "pywinrm", "yaml": "pyyaml"}
+"""What must be asked for to get a library, where it is called otherwise; pywinrm's extra brings CredSSP."""
+
+
+def test_what_is_imported_is_asked_for_and_what_is_asked_for_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [text for texts in project["optional-dependencies"].values() for text in texts]
+    asked = {canonicalize_name(Requirement(text).name) for text in project["dependencies"] + extras}
+    used = (
+        {
+            name.split(".")[0]
+            for path in own_modules()
+            for _, name in imports(ast.parse(path.read_text("utf-8")), "fleet.x", package=False)
+        }
+        - sys.stdlib_module_names
+        - {"fleet"}
+    )
+    assert used == set(LIBRARIES)
+    assert {DISTRIBUTIONS.get(library, library) for library in used} == asked
 
 
 class TestTheRulesSeeWhatIsPlanted:
