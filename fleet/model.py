@@ -374,6 +374,32 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something the documents tell to do about a fault, and where fleet has it: one of the last four."""
+
+    do: str
+    rung: str | None = None
+    """Remedy on the ladder of the same runbook."""
+    runbook: str | None = None
+    """Another runbook that answers for it."""
+    outside: int | None = None
+    """Number of the entry of ``outside`` that says it, from 1."""
+    reason: str | None = None
+    """Why fleet does not do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided where the documents disagree or leave something open."""
+
+    question: str
+    decision: str
+    reason: str
+    newest: str
+    """Year and month of the newest source, or ``undated``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Runbook:
     """A ladder for one fault: a check that detects it, then remedies from the mildest on."""
 
@@ -384,12 +410,18 @@ class Runbook:
     """None: both."""
     codes: tuple[str, ...] = ()
     match_hints: tuple[str, ...] = ()
+    """Words of its messages, in the languages of the documents, written without accents."""
     detect: str | None = None
     detect_params: Mapping[str, ParamValue] = field(default_factory=lambda: MappingProxyType({}))
     ladder: tuple[Rung, ...] = ()
     outside: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    """Runbooks of other faults with the same message or behind it, in the order to look at them."""
+    steps: tuple[Step, ...] = ()
+    """What the documents tell to do, in their order."""
+    decisions: tuple[Decision, ...] = ()
     sources: tuple[Source, ...] = ()
     digest: str = ""
 

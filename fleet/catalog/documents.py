@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,7 @@ def load(source: SnippetText) -> Document:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise CatalogError("must be a mapping of keys and values", Place(source.path, 1))
-        _refuse_repetition(node, source, set())
-        return Document(source, loader.construct_document(node), node)
+        return Document(source, _value(node, source, set()), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise CatalogError(
@@ -69,30 +68,44 @@ def load(source: SnippetText) -> Document:
         loader.dispose()
 
 
-def _refuse_repetition(node: yaml.Node, source: SnippetText, seen: set[int]) -> None:
+def _value(node: yaml.Node, source: SnippetText, seen: set[int]) -> Any:
+    """Make the value of a node; all runbooks are read for one question, and PyYAML's constructors are slow."""
     if id(node) in seen:
-        raise CatalogError(
-            "aliases (* and &) are not allowed; write it out", Place(source.path, node.start_mark.line + 1)
-        )
+        raise CatalogError("aliases (* and &) are not allowed; write it out", _at(node, source))
     seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        names = set()
-        for key, _ in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else id(key)
-            if name in names:
-                raise CatalogError(f'"{name}" stands twice', Place(source.path, key.start_mark.line + 1))
-            names.add(name)
-    for child in _children(node):
-        _refuse_repetition(child, source, seen)
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, source)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, source, seen) for item in node.value]
+    table: dict[Any, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise CatalogError("a key must be one word", _at(key, source))
+        name = _scalar(key, source)
+        if name in table:
+            raise CatalogError(f'"{key.value}" stands twice', _at(key, source))
+        table[name] = _value(value, source, seen)
+    return table
 
 
-def _children(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield key
-            yield value
-    elif isinstance(node, yaml.SequenceNode):
-        yield from node.value
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    "tag:yaml.org,2002:str": str,
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:float": float,
+    "tag:yaml.org,2002:bool": "true".__eq__,
+    "tag:yaml.org,2002:null": lambda _: None,
+}
+
+
+def _scalar(node: yaml.ScalarNode, source: SnippetText) -> Any:
+    try:
+        return _SCALARS[node.tag](node.value)
+    except (KeyError, ValueError):
+        raise CatalogError("tags (!) are not allowed", _at(node, source)) from None
+
+
+def _at(node: yaml.Node, source: SnippetText) -> Place:
+    return Place(source.path, node.start_mark.line + 1)
 
 
 def _step(node: yaml.Node, key: str | int) -> tuple[int, yaml.Node] | None:

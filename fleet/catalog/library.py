@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from fleet.catalog import files, header, runbook
+from fleet.catalog import codes, files, header, runbook
 from fleet.catalog.folder import scripts_folder
 from fleet.errors import CatalogError, Place, UsageError, UsageErrors
 from fleet.model import NAME, Kind, Runbook, Shell, Snippet
@@ -83,8 +83,8 @@ class Catalog:
         return self.runbooks[id]
 
     def by_code(self, code: str) -> Runbook:
-        """Give the runbook that answers an error code, whatever its case."""
-        found = self._by_code.get(code.casefold())
+        """Give the runbook that answers an error code, in any form in which users see it."""
+        found = self._by_code.get(codes.key(code))
         if found is None:
             written = [each for book in self.runbooks.values() for each in book.codes]
             raise CatalogError(f'no runbook answers the code "{code}"{files.suggestion(code, written)}')
@@ -141,7 +141,11 @@ class Catalog:
     def _verify_runbook(self, name: str) -> None:
         if name in self._scripts:
             raise CatalogError(f'a snippet is called "{name}" too; take another id', Place(self._books[name]))
-        self._read_runbook(name, checked=False)
+        book = self._read_runbook(name, checked=False)
+        for other in (*book.related, *(step.runbook for step in book.steps if step.runbook)):
+            if other not in self._books:
+                close = files.suggestion(other, self._books)
+                raise CatalogError(f'no runbook is called "{other}"{close}', Place(self._books[name]))
 
     def _add_scripts(self, folder: Path) -> None:
         added: dict[str, dict[Shell, Path]] = {}
@@ -171,7 +175,7 @@ class Catalog:
         found: dict[str, Runbook] = {}
         for book in self.runbooks.values():
             for code in book.codes:
-                other = found.setdefault(code.casefold(), book)
+                other = found.setdefault(codes.key(code), book)
                 if other is not book:
                     raise CatalogError(
                         f'the code "{code}" is answered by {other.id} already', Place(self._books[book.id])

@@ -10,12 +10,27 @@ from fleet.catalog import documents
 from fleet.catalog.files import refuse
 from fleet.catalog.params import bind
 from fleet.errors import CatalogError, ParameterError
-from fleet.model import Kind, Os, ParamValue, Risk, Runbook, Rung, Shell, Snippet, SnippetText, Source
+from fleet.model import (
+    Decision,
+    Kind,
+    Os,
+    ParamValue,
+    Risk,
+    Runbook,
+    Rung,
+    Shell,
+    Snippet,
+    SnippetText,
+    Source,
+    Step,
+)
 
 SHELLS = {Os.LINUX: Shell.SH, Os.WINDOWS: Shell.POWERSHELL}
 """What a system's snippets are written in."""
 
 FindSnippet = Callable[[str], Snippet]
+
+_LISTS = ("codes", "match_hints", "outside", "left_alone", "evidence", "related")
 
 
 def parse(name: str, source: SnippetText, find: FindSnippet, *, checked: bool) -> Runbook:
@@ -28,15 +43,15 @@ def parse(name: str, source: SnippetText, find: FindSnippet, *, checked: bool) -
         _refuse_shape(document)
     try:
         runbook = _build(document)
-        notes = [step.get("order_note") for step in document.fields.get("ladder", [])]
     except (TypeError, ValueError, AttributeError, KeyError):
         _refuse_shape(document)
         raise
     if runbook.id != name:
         raise CatalogError(f'the id must be the name of the file, "{name}"', document.place("id"))
-    refuse(
-        [CatalogError(text, document.place(*keys)) for keys, text in _inconsistencies(runbook, notes, find)]
-    )
+    if not checked:
+        notes = [rung.get("order_note") for rung in document.fields.get("ladder", [])]
+        problems = [*_inconsistencies(runbook, notes, find), *_lost_steps(runbook)]
+        refuse([CatalogError(text, document.place(*keys)) for keys, text in problems])
     return runbook
 
 
@@ -53,12 +68,14 @@ def _build(document: documents.Document) -> Runbook:
     sources = tuple(
         Source(**{**source, "edition": str(source["edition"])}) for source in rest.pop("sources", [])
     )
-    lists: dict[str, Any] = {
-        key: tuple(rest.pop(key, ())) for key in ("codes", "match_hints", "outside", "left_alone", "evidence")
-    }
+    steps = tuple(Step(**step) for step in rest.pop("steps", []))
+    decisions = tuple(Decision(**decision) for decision in rest.pop("decisions", []))
+    lists: dict[str, Any] = {key: tuple(rest.pop(key, ())) for key in _LISTS}
     return Runbook(
         os=None if os is None else Os(os),
         ladder=ladder,
+        steps=steps,
+        decisions=decisions,
         sources=sources,
         detect_params=MappingProxyType(rest.pop("detect_params", {})),
         digest=document.source.digest,
@@ -98,6 +115,20 @@ def _inconsistencies(runbook: Runbook, notes: list[Any], find: FindSnippet) -> I
                 "move it, or say why in order_note",
             )
         highest = max(highest, risk, key=lambda each: each.rank)
+
+
+def _lost_steps(runbook: Runbook) -> Iterator[Problem]:
+    """Say which steps of the documents are not where the runbook says."""
+    remedies = {rung.remedy for rung in runbook.ladder}
+    for at, step in enumerate(runbook.steps):
+        place = ("steps", at)
+        said = [value for value in (step.rung, step.runbook, step.outside, step.reason) if value is not None]
+        if len(said) != 1:
+            yield place, "a step has one of rung, runbook, outside and reason"
+        elif step.rung is not None and step.rung not in remedies:
+            yield place, f'"{step.rung}" is no rung of this ladder'
+        elif step.outside is not None and not 1 <= step.outside <= len(runbook.outside):
+            yield place, f"outside has {len(runbook.outside)} entries, not {step.outside}"
 
 
 def _use(

@@ -107,6 +107,33 @@ class SourceSchema(_Document):
     section: str = ""
 
 
+_PLACES = ("rung", "runbook", "outside", "reason")
+
+
+class StepSchema(_Document):
+    """Something the documents tell to do, and where fleet has it."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [place]} for place in _PLACES]})
+
+    do: Text
+    rung: Annotated[Name, Field(description="Remedy on the ladder of this runbook")] | None = None
+    runbook: Annotated[Name, Field(description="Another runbook that answers for it")] | None = None
+    outside: Annotated[int, Field(ge=1, description="Which entry of outside says it, from 1")] | None = None
+    reason: Annotated[Text, Field(description="Why fleet does not do it")] | None = None
+
+
+class DecisionSchema(_Document):
+    """What was decided where the documents disagree or leave something open."""
+
+    question: Text
+    decision: Text
+    reason: Text
+    newest: Annotated[
+        str,
+        Field(pattern=r"^([0-9]{4}-[0-9]{2}|undated)$", description="Year and month of the newest source"),
+    ]
+
+
 class RunbookSchema(_Document):
     """A fleet runbook: a check that detects one fault, then remedies from the mildest on."""
 
@@ -117,13 +144,21 @@ class RunbookSchema(_Document):
     about: Text
     os: Literal["linux", "windows"] | None = None
     codes: list[Text] = []
-    match_hints: list[Text] = []
+    match_hints: Annotated[
+        list[Text],
+        Field(description="Words of its messages, in the languages of the documents, without accents"),
+    ] = []
     detect: Name | None = None
     detect_params: dict[Variable, Value] = {}
     ladder: list[RungSchema] = []
     outside: list[Text] = []
     left_alone: list[Text] = []
     evidence: list[Name] = []
+    related: Annotated[list[Name], Field(description="Other runbooks, in the order to look at them")] = []
+    steps: Annotated[
+        list[StepSchema], Field(description="What the documents tell to do, in their order, and where it is")
+    ] = []
+    decisions: list[DecisionSchema] = []
     sources: list[SourceSchema] = []
 
 
@@ -187,4 +222,6 @@ _PARTS: dict[str, type[_Document]] = {
     "returns": ReturnSchema,
     "ladder": RungSchema,
     "sources": SourceSchema,
+    "steps": StepSchema,
+    "decisions": DecisionSchema,
 }
