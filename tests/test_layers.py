@@ -57,9 +57,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 """Where each outside library may be imported; a wrapper around it is what the rest uses."""
 
-TRANSPORTS = frozenset({"ssh", "winrm", "local", "fake"})
-"""What else is in ``transport/`` is there for all of them."""
-
 PRINTING = ("cli/*", "__main__.py")
 """Where a word may go to a terminal, a question be asked or the process be ended."""
 
