@@ -52,7 +52,7 @@ class Renderer:
             autoescape=False,
         )
         self._environment.globals.clear()
-        self._environment.filters["ps_literal"] = quote.ps_literal
+        self._environment.filters |= {"ps_literal": quote.ps_literal, "sh_literal": quote.sh_literal}
         self._frames: dict[Shell, jinja2.Template] = {}
         self._libraries: dict[Shell, str] = {}
 
