@@ -136,36 +136,40 @@ class _Batch:
             self._offset = 0
 
     def feed(self, stdout: bytes, stderr: bytes) -> list[Completed]:
-        """Take output; give those that have answered by it."""
+        """Take output; give those that have answered by it.
+
+        The last one gets its stderr from ``last``, since that stream may lag behind the answer.
+        """
         self._errors.feed(stderr)
         completed = []
         for answer, dropped in self._answers.feed(stdout):
-            completed.append(self._completed(answer, dropped))
             self.left.popleft()
+            errors = self._errors.take() if self.left else (b"", 0)
+            completed.append(self._completed(answer, dropped, errors))
             self._answered += 1
             self._next_turn()
         return completed
 
     def rest(self, *, exit_code: int | None = None, timed_out: bool = False) -> Completed:
         """Give what the script has said that did not answer, and count it as done."""
-        completed = replace(self._completed(*self._answers.rest()), exit_code=exit_code, timed_out=timed_out)
+        completed = replace(self._partial(), exit_code=exit_code, timed_out=timed_out)
         self.left.popleft()
         return completed
 
     def last(self, answered: Completed, exit_code: int | None) -> Completed:
         """Complete the last answer with what came after it until the shell ended."""
-        tail = self._completed(*self._answers.rest())
+        tail = self._partial()
         return replace(
             answered,
             stdout=answered.stdout + tail.stdout,
-            stderr=answered.stderr + tail.stderr,
+            stderr=tail.stderr,
             exit_code=exit_code,
             dropped=answered.dropped + tail.dropped,
         )
 
     def lost(self) -> UnreachableError:
         """Give the error for a connection that broke now."""
-        partial = self._completed(*self._answers.rest())
+        partial = self._partial()
         if self.sent:
             reason = f"the connection was lost {partial.seconds:.0f} s after the script was sent"
         else:
@@ -176,8 +180,11 @@ class _Batch:
         """Give a deadline that many seconds from now."""
         return Deadline(self._clock, seconds)
 
-    def _completed(self, stdout: bytes, dropped: int) -> Completed:
-        stderr, dropped_errors = self._errors.take()
+    def _partial(self) -> Completed:
+        return self._completed(*self._answers.rest(), self._errors.take())
+
+    def _completed(self, stdout: bytes, dropped: int, errors: tuple[bytes, int]) -> Completed:
+        stderr, dropped_errors = errors
         seconds = self._clock.monotonic() - self._since
         return Completed(stdout, stderr, None, seconds, dropped=dropped + dropped_errors)
 

@@ -135,6 +135,8 @@ class _LocalShell:
 
     def wait(self, seconds: float, *, to_write: bool) -> None:
         """Wait for the pipes."""
+        if self.at_end:
+            return
         watch_stdin = to_write and not self._stdin.closed
         if watch_stdin:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)

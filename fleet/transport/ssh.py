@@ -7,10 +7,10 @@ try several methods, answer prompts, read the user's ssh_config, forward anythin
 from __future__ import annotations
 
 import contextlib
-import selectors
+import threading
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import paramiko
 
@@ -127,6 +127,21 @@ def _open_channel(link: Link, command: str, host: Host, limits: Limits) -> _Chan
     return _Channel(channel, link)
 
 
+class _Arrived(threading.Event):
+    """Set when something arrived on one of the two streams, or they ended.
+
+    In place of ``Channel.fileno()``, whose pipe for both streams loses a wake-up when one is emptied
+    while the other is fed.
+    """
+
+    def clear(self) -> None:
+        """Nothing: that one stream has been emptied says nothing of the other."""
+
+    def rearm(self) -> None:
+        """Clear; call it before looking at the streams."""
+        super().clear()
+
+
 class _Channel:
     """A shell in the guest; implements ``ShellProcess``."""
 
@@ -134,8 +149,10 @@ class _Channel:
         self._channel = channel
         self._link = link
         self._written = 0
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(channel.fileno(), selectors.EVENT_READ)
+        self._arrived = _Arrived()
+        streams: Any = channel  # its buffers are public, but missing from its type stubs
+        streams.in_buffer.set_event(self._arrived)
+        streams.in_stderr_buffer.set_event(self._arrived)
 
     def write(self, data: bytes, seconds: float) -> int:
         """Write one packet if the guest has room for it."""
@@ -161,7 +178,9 @@ class _Channel:
 
     def wait(self, seconds: float, *, to_write: bool) -> None:
         """Wait for output; Paramiko has no event for room to write, so that is looked for often."""
-        self._selector.select(min(seconds, _ROOM_TICK) if to_write else seconds)
+        if not self.at_end:
+            self._arrived.wait(min(seconds, _ROOM_TICK) if to_write else seconds)
+        self._arrived.rearm()
 
     def read(self) -> tuple[bytes, bytes]:
         """Take what Paramiko has received."""
@@ -195,7 +214,6 @@ class _Channel:
 
     def close(self) -> None:
         """Close the channel; whatever reads or writes it in the guest gets to feel it."""
-        self._selector.close()
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             if self.at_end:
                 self._channel.close()

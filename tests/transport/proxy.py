@@ -1,0 +1,133 @@
+"""TCP faults in this process: a proxy that cuts and slows, and servers that behave badly."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+_JOIN = 5.0
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with RST, as a crashed peer or a firewall does."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # ends a recv() of another thread, which would keep the descriptor alive
+        sock.shutdown(socket.SHUT_RD)
+    sock.close()
+
+
+class BadServer:
+    """Runs ``behave`` with every connection, each in a thread; a context manager."""
+
+    def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
+        self._behave = behave
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._socks: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self._socks.append(sock)
+            thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            self._behave(sock, self._over)
+        sock.close()
+
+    def close(self) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join(_JOIN)
+        for sock in self._socks:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(_JOIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Proxy(BadServer):
+    """Passes bytes on to a server until it is told to cut.
+
+    ``cut_after`` resets the connection once so many bytes came from the server; ``stall_after`` stops
+    passing them on, with the connection open.
+    """
+
+    def __init__(self, port: int, *, cut_after: int | None = None, stall_after: int | None = None) -> None:
+        self._target = port
+        self._cut_after = cut_after
+        self._stall_after = stall_after
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.to_server = bytearray()
+        """Everything the client has sent."""
+        super().__init__(self._pass_on)
+
+    def cut(self) -> None:
+        """Reset every connection that passes through now."""
+        for pair in self._pairs:
+            for sock in pair:
+                reset(sock)
+
+    def _pass_on(self, client: socket.socket, over: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", self._target)) as server:
+            self._pairs.append((client, server))
+            back = threading.Thread(target=self._back, args=(server, client, over), daemon=True)
+            back.start()
+            with contextlib.suppress(OSError):
+                while data := client.recv(65_536):
+                    self.to_server += data
+                    server.sendall(data)
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            back.join(_JOIN)
+
+    def _back(self, server: socket.socket, client: socket.socket, over: threading.Event) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := server.recv(1 if self._cut_after is not None else 65_536):
+                if self._stall_after is not None and passed + len(data) > self._stall_after:
+                    client.sendall(data[: self._stall_after - passed])
+                    over.wait()
+                    return
+                passed += len(data)
+                client.sendall(data)
+                if self._cut_after is not None and passed >= self._cut_after:
+                    reset(client)
+                    return
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port at which nobody listens, kept from being given to somebody else."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        yield port
