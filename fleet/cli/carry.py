@@ -134,5 +134,6 @@ def command_line() -> list[str]:
 def show_table(run: Run) -> str:
     """Hosts that say the same folded, worst first, and the closing lines."""
     words = verdicts(run.targets, run.results)
-    body = terminal.table(terminal.host_lines(run), paint)
+    names = terminal.PLANNED if run.header.get("planned") else None
+    body = terminal.table(terminal.host_lines(run), paint, names)
     return body + "\n" + "\n".join(terminal.closing(run, words)) + "\n"

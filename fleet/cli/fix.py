@@ -14,14 +14,12 @@ from fleet import api
 from fleet.cli import carry, options
 from fleet.engine import plan as plans
 from fleet.engine.plan import Plan
+from fleet.engine.prepare import Mode, Settings, execution
 from fleet.engine.verdict import verdicts
 from fleet.errors import PlanError, UsageError
-from fleet.journal import Run
+from fleet.journal import Run, default_state
 from fleet.model import Outcome, Risk
-from fleet.report import terminal
 from fleet.report.fold import fold
-
-_PLANNED = {Outcome.CHANGED: "to do", Outcome.OK: "nothing", Outcome.HELD: "HELD"}
 
 _acting = options.compose(
     options.inventory,
@@ -68,7 +66,7 @@ def fix(
     plan = api.plan(name, hosts, params=options.parse_params(params), catalog=catalog, text=True)
     if not plan.procedure.rungs:
         raise UsageError(f"{name} is a check; run it with: fleet check {name}")
-    mode: api.Mode = "apply" if apply_ else "check" if check else "plan"
+    mode: Mode = "apply" if apply_ else "check" if check else "plan"
     return _carry_out(plan, mode, Risk(allow), plan_out, **chosen)
 
 
@@ -106,7 +104,7 @@ def apply(
 
 def _carry_out(
     plan: Plan,
-    mode: api.Mode,
+    mode: Mode,
     allow: Risk,
     plan_out: Path | None,
     *,
@@ -117,11 +115,11 @@ def _carry_out(
     state: Path | None,
 ) -> int:
     forms = options.output_forms(outputs)
-    folder = state or api.default_state()
-    execution = api.execution(
+    folder = state or default_state()
+    started = execution(
         plan,
         mode,
-        api.Settings(allow=allow, workers=workers, timeout=timeout),
+        Settings(allow=allow, workers=workers, timeout=timeout),
         state=folder,
         command=shlex.join(carry.command_line()),
     )
@@ -133,7 +131,7 @@ def _carry_out(
             return carry.show_table(run) + "".join(f"{line}\n" for line in _after(run))
         return show_plan(run, plan, allow, plan_out)
 
-    return carry.carry_out(execution, folder, format_, forms, show)
+    return carry.carry_out(started, folder, format_, forms, show)
 
 
 def _save(plan: Plan, allow: Risk, path: Path) -> None:
@@ -145,11 +143,8 @@ def _save(plan: Plan, allow: Risk, path: Path) -> None:
 
 def show_plan(run: Run, plan: Plan, allow: Risk, plan_out: Path | None = None) -> str:
     """What would be done where, and the command that does it."""
-    lines = terminal.host_lines(run)
-    words = {line.host: line.outcome for line in lines}
-    parts = [terminal.table(lines, carry.paint, _PLANNED), ""]
-    parts += [*terminal.closing(run, words), *_next(run, plan, allow, words, plan_out)]
-    return "\n".join(parts) + "\n"
+    words = verdicts(run.targets, run.results)
+    return carry.show_table(run) + "".join(f"{line}\n" for line in _next(run, plan, allow, words, plan_out))
 
 
 def _next(

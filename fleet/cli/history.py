@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from fleet import api
 from fleet.cli import carry, options
 from fleet.codec import instant
 from fleet.engine.verdict import exit_code, verdicts
 from fleet.errors import SelectionError
-from fleet.journal import History, Run, RunSummary
+from fleet.journal import History, Run, RunSummary, default_state
 from fleet.model import printable
 from fleet.report import terminal
 
@@ -22,7 +21,7 @@ from fleet.report import terminal
 @options.format_
 def runs(state: Path | None, format_: str) -> None:
     """List the runs of this machine, the newest first."""
-    summaries = History(state or api.default_state()).runs()
+    summaries = History(state or default_state()).runs()
     if format_ == "terminal":
         lines = [_line(summary) for summary in summaries]
         click.echo("\n".join(lines) if lines else "No runs yet.")
@@ -65,7 +64,7 @@ def _document(summary: RunSummary) -> dict[str, object]:
 def report(run: str, limit: str | None, format_: str, outputs: tuple[Path, ...], state: Path | None) -> int:
     """Draw a run again. RUN is its id, or last. With -l every step of those hosts is shown."""
     forms = options.output_forms(outputs)
-    found = History(state or api.default_state()).run(run)
+    found = History(state or default_state()).run(run)
     chosen = _select(found, limit)
 
     def show(whole: Run) -> str:

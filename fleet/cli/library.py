@@ -6,13 +6,16 @@ import json
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fleet import api
-from fleet.catalog import Catalog
 from fleet.cli import options
 from fleet.model import Host, Os, Runbook, Shell, Snippet, printable
+
+if TYPE_CHECKING:
+    from fleet.catalog import Catalog
 
 _LISTED = ("check", "remedy", "collect", "runbook")
 

@@ -10,7 +10,8 @@ import click
 
 from fleet import api
 from fleet.cli import carry, options
-from fleet.journal import Run
+from fleet.engine.prepare import Settings, execution
+from fleet.journal import Run, default_state
 from fleet.model import Outcome, Result
 from fleet.report import terminal
 
@@ -65,15 +66,15 @@ def _look(
     plan = api.plan(name, hosts, params=params, catalog=catalog, text=True)
     if plan.procedure.rungs:
         raise click.UsageError(f"{name} is no check; make a plan with: fleet fix {name}")
-    folder = state or api.default_state()
-    execution = api.execution(
+    folder = state or default_state()
+    started = execution(
         plan,
         "look",
-        api.Settings(workers=workers, timeout=timeout),
+        Settings(workers=workers, timeout=timeout),
         state=folder,
         command=shlex.join(carry.command_line()),
     )
-    return carry.carry_out(execution, folder, format_, forms, show)
+    return carry.carry_out(started, folder, format_, forms, show)
 
 
 def show_check(run: Run) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from fleet.credentials import Vault
 from fleet.engine.gate import CredentialGate
 from fleet.errors import DeniedError, SecretError
-from fleet.model import Host, Secret
+from fleet.model import Host, Secret, SecretRef
 from fleet.ports import Clock
 from fleet.redact import Redactor
 from fleet.transport import Limits, Transport
@@ -33,12 +33,12 @@ class NetworkConnections:
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
-        self._vault = Vault()
+        self._vault = Vault(clock)
         self._gate = CredentialGate()
         self._openers: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._masked = 0
-        self._redactor = Redactor(())
+        self._seen: set[SecretRef] = set()
+        self._redactor: Redactor | None = None
 
     def open(self, host: Host) -> Transport:
         """Connect and log in. Raises ``TransportError`` with ``sent`` false."""
@@ -58,13 +58,19 @@ class NetworkConnections:
     def redactor(self) -> Redactor:
         """What masks every secret that has been used so far."""
         with self._lock:
-            values = self._vault.known_values()
-            if len(values) != self._masked:
-                self._redactor, self._masked = Redactor(values), len(values)
+            if self._redactor is None:
+                self._redactor = Redactor(self._vault.known_values())
             return self._redactor
 
-    def _secret(self, reference: Any) -> Secret | None:
-        return None if reference is None else self._vault.resolve(reference)
+    def _secret(self, reference: SecretRef | None) -> Secret | None:
+        if reference is None:
+            return None
+        secret = self._vault.get(reference)
+        with self._lock:
+            if reference not in self._seen:
+                self._seen.add(reference)
+                self._redactor = None  # it does not know this one yet
+        return secret
 
     def _opener(self, connection: str) -> Any:
         with self._lock:

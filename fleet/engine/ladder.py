@@ -53,8 +53,8 @@ def climb(session: HostSession, procedure: Procedure, allow: Risk) -> Iterator[R
         yield result
         if result.outcome.truth_missing or not session.alive:
             return
-        touched = result.outcome in {Outcome.CHANGED, Outcome.FAILED}
-        if touched and procedure.checks and not (yield from _fault_present(session, procedure, "verify")):
+        ran = result.outcome not in {Outcome.HELD, Outcome.SKIPPED}
+        if ran and procedure.checks and not (yield from _fault_present(session, procedure, "verify")):
             return
 
 

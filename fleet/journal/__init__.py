@@ -3,7 +3,7 @@
 ``storage`` keeps records, ``writer`` puts them there for many threads, ``history`` reads them back.
 """
 
-from fleet.journal.history import History, Run, RunSummary
+from fleet.journal.history import History, Run, RunSummary, default_state
 from fleet.journal.storage import MemoryStorage, Record, SqliteStorage, Storage
 from fleet.journal.writer import Journal
 
@@ -16,4 +16,5 @@ __all__ = [
     "RunSummary",
     "SqliteStorage",
     "Storage",
+    "default_state",
 ]

@@ -14,6 +14,13 @@ from fleet.journal.storage import Record, SqliteStorage, read_records
 from fleet.model import JsonValue, Os, Outcome, Result, Risk, Untrusted
 
 
+def default_state() -> Path:
+    """The platform's folder for the state of a program."""
+    import platformdirs
+
+    return platformdirs.user_state_path("fleet", appauthor=False)
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A line of the list of runs."""

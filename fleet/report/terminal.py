@@ -16,7 +16,7 @@ from fleet.report.fold import fold
 
 WIDTH = 80
 _HOSTS = 12
-_WORD = 12
+_WORD = 14
 _SHOWN_LOG_LINES = 40
 
 Paint = Callable[[str, Outcome], str]
@@ -107,17 +107,23 @@ def _row(
     return "\n".join([head, *(indent + line for line in text[1:])]) + "\n"
 
 
-def identity(words: Mapping[str, Outcome]) -> str:
+PLANNED = {Outcome.CHANGED: "to do", Outcome.OK: "nothing to do", Outcome.HELD: "HELD"}
+"""What the words mean in a plan."""
+
+
+def identity(words: Mapping[str, Outcome], names: Mapping[Outcome, str] | None = None) -> str:
     """``11 hosts = 5 changed + 3 ok + 2 held + 1 unreachable``: nobody is forgotten."""
-    tally = counts(words)
-    order = [outcome.value for outcome in WORST_FIRST if outcome.value in tally]
-    parts = " + ".join(f"{tally[word]} {word.replace('_', ' ')}" for word in order)
+    tally, names = counts(words), names or {}
+    order = [outcome for outcome in WORST_FIRST if outcome.value in tally]
+    parts = " + ".join(
+        f"{tally[word.value]} {names.get(word, word.value.replace('_', ' '))}" for word in order
+    )
     return f"{len(words)} {'host' if len(words) == 1 else 'hosts'} = {parts}"
 
 
 def closing(run: Run, words: Mapping[str, Outcome]) -> Iterator[str]:
     """The lines below a table: the identity with the run's id, what was loosened, what comes next."""
-    left = identity(words)
+    left = identity(words, PLANNED if run.header.get("planned") else None)
     label = f"run {run.id}"
     gap = WIDTH - len(left) - len(label)
     yield f"{left}{' ' * gap}{label}" if gap > 1 else f"{left}\n{label}"

@@ -40,9 +40,9 @@ def test_hosts_that_say_the_same_are_one_line_and_the_worst_stands_first() -> No
         )
     )
     assert text == (
-        "db1              failed      the agent is not running\n"
-        "old              unreachable connection refused\n"
-        "web[01-10] (10)  ok          fine\n"
+        "db1              failed        the agent is not running\n"
+        "old              unreachable   connection refused\n"
+        "web[01-10] (10)  ok            fine\n"
     )
 
 
