@@ -33,7 +33,7 @@ def test_apply_carries_out_what_is_allowed_and_checks_again(
 ) -> None:
     held = fleet("fix", "test-flag", *ALL, *common, "--apply")
     assert held.code == 4
-    assert "allow it with --allow service-interruption" in held.out.replace("\n", " ").replace("  ", " ")
+    assert "allow it with --allow service-interruption" in " ".join(held.out.split())
     assert not (root / "flag").exists()
     done = fleet("fix", "test-flag", "-l", "here1", *common, "--apply", "--allow", "service-interruption")
     assert done.code == 0
