@@ -1,0 +1,205 @@
+"""What a Windows guest would answer: the snippets that the model knows, told again in Python.
+
+Each function here says what the snippet of that name in ``scripts/ps`` says about the same guest; where an
+engine is at hand, ``tests/lab`` runs both and compares. A snippet that is not here fails and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from fleet.lab.windows_state import WindowsState, Writer
+from fleet.model import JsonValue
+
+_STATES = {1: "stable", 8: "failed at prepare snapshot", 9: "failed at freeze", 10: "failed at thaw"}
+_STATES |= {5: "waiting for backup complete", 7: "failed at prepare backup", 11: "failed at post-snapshot"}
+
+
+class _Stop(Exception):
+    """Ends a snippet early, like ``Stop-FleetFailed`` and ``Stop-FleetSkipped``."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One run of a snippet: the guest, the values, the mode, and the answer as it grows."""
+
+    state: WindowsState
+    parameters: Mapping[str, JsonValue]
+    check: bool
+    outcome: str = "ok"
+    message: str = ""
+    data: dict[str, JsonValue] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def ok(self, message: str) -> None:
+        """All is well."""
+        self.message = message
+
+    def changed(self, message: str) -> None:
+        """Something was changed, or in check mode would be."""
+        self.message = f"{self.message}; {message}" if self.outcome == "changed" else message
+        self.outcome = "changed"
+
+    def fail(self, message: str) -> None:
+        """End: failed."""
+        if self.outcome == "changed":
+            message = f"{message}; done before that: {self.message}"
+        self.outcome, self.message = "failed", message
+        raise _Stop
+
+    def skip(self, message: str) -> None:
+        """End: it does not apply."""
+        self.outcome, self.message = "skipped", message
+        raise _Stop
+
+    def item(self, key: str, value: JsonValue) -> None:
+        """Add to a list in the data."""
+        self.data.setdefault(key, []).append(value)
+
+
+def answer(state: WindowsState, name: str, parameters: Mapping[str, JsonValue], check: bool) -> Call:
+    """Run what the model knows of a snippet; every answer says that it is simulated."""
+    call = Call(state, parameters, check)
+    call.data["simulated"] = True
+    try:
+        if name in _KNOWN:
+            _KNOWN[name](call)
+        else:
+            call.fail(f"the model of this simulated guest does not know {name}; it needs a PowerShell (pwsh)")
+    except _Stop:
+        pass
+    return call
+
+
+def _show(writer: Writer) -> str:
+    text = f"{writer.name} {_STATES.get(writer.state, 'unknown')} [{writer.state}]"
+    return f"{text}, last error: {writer.last_error}" if _verdict(writer) == "last-error" else text
+
+
+def _verdict(writer: Writer) -> str:
+    if writer.state == 1:
+        return "stable" if writer.last_error == "No error" else "last-error"
+    return "waiting" if 2 <= writer.state <= 5 else "failed"
+
+
+def _backup(call: Call) -> str:
+    """What takes a snapshot now, or nothing."""
+    names = ("IaaSBcdrExtension", "wbengine")
+    found = [(names.index(name), pid, name) for pid, name in call.state.processes.items() if name in names]
+    return ", ".join(f"{name} (process {pid})" for _, pid, name in sorted(found))
+
+
+def _stop_for_backup(call: Call) -> None:
+    if running := _backup(call):
+        call.item("held", f"a backup is running: {running}")
+        call.skip(f"a backup is running: {running}; nothing was touched, do it again afterwards")
+
+
+def _listed(call: Call) -> list[Writer]:
+    """The writers whose services run, in the data too."""
+    writers = [writer for writer in call.state.writers if call.state.status(writer.service) == "Running"]
+    call.data["writers"] = [
+        {
+            "name": writer.name,
+            "id": writer.id,
+            "state": writer.state,
+            "last_error": writer.last_error,
+            "verdict": _verdict(writer),
+            "service": writer.service,
+            "known": True,
+        }
+        for writer in writers
+    ]
+    call.data["missing"] = []
+    return writers
+
+
+def _vss_writers(call: Call) -> None:
+    writers = _listed(call)
+    bad = [writer for writer in writers if _verdict(writer) in {"failed", "last-error"}]
+    if bad:
+        call.fail("; ".join(_show(writer) for writer in bad))
+    waiting = [writer for writer in writers if _verdict(writer) == "waiting"]
+    if waiting:
+        running = _backup(call)
+        if not running:
+            names = "; ".join(_show(writer) for writer in waiting)
+            no_backup = "no backup of Azure or of Windows runs: they are stuck, or another product backs up"
+            call.fail(f"{names}; {no_backup}")
+        call.item("held", f"a backup is running: {running}")
+        wait = f"a backup is running, {running}, and {len(waiting)} writers wait for it"
+        call.skip(f"{wait}; look again afterwards")
+    call.ok(f"{len(writers)} writers are stable")
+
+
+def _restart_vss_writers(call: Call) -> None:
+    call.data["roles"] = ["sql-server"] if "MSSQLSERVER" in call.state.services else []
+    _stop_for_backup(call)
+    writers = _listed(call)
+    waiting = "; ".join(_show(writer) for writer in writers if _verdict(writer) == "waiting")
+    if waiting and not call.parameters.get("restart_waiting"):
+        call.item("held", f"writers wait, as during a backup: {waiting}")
+        call.skip(
+            f"writers wait, as during a backup: {waiting}; nothing was touched. "
+            "If no product is taking a backup: restart_waiting=true"
+        )
+    bad = [writer for writer in writers if _verdict(writer) != "stable"]
+    last = {"VSS": 1, "Winmgmt": 2}
+    for service in sorted({writer.service for writer in bad}, key=lambda name: (last.get(name, 0), name)):
+        _restart_for(call, service, [writer for writer in bad if writer.service == service])
+    if call.outcome == "changed":
+        if not call.check:
+            _listed(call)
+        return
+    if "held" in call.data:
+        call.skip(f"held: {'; '.join(call.data['held'])}")
+    call.ok(f"{len(writers)} writers are stable, nothing to do")
+
+
+def _restart_for(call: Call, service: str, writers: list[Writer]) -> None:
+    names = [writer.name for writer in writers]
+    dependents = call.state.running_dependents(service)
+    if any(writer.impact == "high" for writer in writers) and not call.parameters.get("allow_high_impact"):
+        reason = f"the restart of {service} is an outage for others"
+        call.item("held", f"{', '.join(names)}: {reason}; allow_high_impact=true")
+        return
+    restart = {"service": service, "writers": names, "dependents": dependents, "problem": ""}
+    call.item("restarts", restart)
+    also = f" with {', '.join(dependents)}" if dependents else ""
+    if call.check:
+        call.changed(f"would restart {service}{also} for {', '.join(names)}")
+        return
+    call.state.restart(service)
+    call.changed(f"restarted {service}{also}")
+
+
+_COM_SERVICES = {"EventSystem": "Automatic", "MSDTC": "DelayedAutomatic", "COMSysApp": "Manual"}
+_NETWORK_SERVICE = r"NT AUTHORITY\NetworkService"
+
+
+def _complus_msdtc(call: Call) -> None:
+    found = []
+    for name in _COM_SERVICES:
+        service = call.state.services.get(name)
+        if service is None:
+            found.append(f"there is no service {name}")
+            continue
+        shown = {"status": service.status, "start_type": service.start_type, "account": service.account}
+        call.item("services", {"name": name, **shown})
+        if service.start_type == "Disabled":
+            found.append(f"{name} is disabled")
+        elif service.start_type.endswith("Automatic") and service.status != "Running":
+            found.append(f"{name} is {service.status} although it starts by itself")
+        if name == "MSDTC" and service.account != _NETWORK_SERVICE:
+            found.append(f"MSDTC runs as {service.account}, not as Network Service")
+    if found:
+        call.fail("; ".join(found))
+    call.ok("COM+ System Application can start, MSDTC runs as Network Service")
+
+
+_KNOWN: dict[str, Callable[[Call], None]] = {
+    "complus-msdtc": _complus_msdtc,
+    "restart-vss-writers": _restart_vss_writers,
+    "vss-writers": _vss_writers,
+}
