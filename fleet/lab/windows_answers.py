@@ -198,8 +198,105 @@ def _complus_msdtc(call: Call) -> None:
     call.ok("COM+ System Application can start, MSDTC runs as Network Service")
 
 
+_COM_ORDER = tuple(_COM_SERVICES)
+
+
+def _start_comsysapp(call: Call) -> None:
+    _stop_for_backup(call)
+    for name in _COM_ORDER:
+        service = call.state.services.get(name)
+        if service is None:
+            call.fail(f"there is no service {name}; nothing was touched (for MSDTC: reinstall-msdtc)")
+            return
+        before = {"status": service.status, "start_type": service.start_type, "account": service.account}
+        call.item("before", {"name": name, **before})
+    for name in _COM_ORDER:
+        service = call.state.services[name]
+        if service.start_type == "Disabled":
+            _let_start_again(call, name)
+        if service.status == "Running" or (name == "MSDTC" and service.start_type == "Manual"):
+            continue
+        if call.check:
+            call.changed(f"would start {name}")
+        elif call.state.start(name):
+            call.changed(f"started {name}")
+        else:
+            call.fail(f"{name} does not start: it stopped again at once")
+    if call.outcome != "changed":
+        call.ok("COM+ System Application runs, nothing to do")
+
+
+def _let_start_again(call: Call, name: str) -> None:
+    usual = _COM_SERVICES[name]
+    if call.check:
+        call.changed(f"would set {name} to start type {usual}")
+        return
+    before = {"name": name, "start_type": call.state.services[name].start_type}
+    call.data.setdefault("undo", {}).setdefault("services", []).append(before)
+    call.state.set_start_type(name, usual)
+    call.changed(f"{name} may start again")
+
+
+_DOTNET = "HKLM\\SOFTWARE\\Microsoft\\.NETFramework\\v"
+_CRYPTO = "SchUseStrongCrypto"
+
+
+def _dotnet_keys(call: Call) -> list[tuple[int, str]]:
+    """View and key of every installed version."""
+    keys = [key.split(":", 1) for key in call.state.registry]
+    found = [(int(view), key) for view, key in keys if key.startswith(_DOTNET)]
+    return sorted(found, key=lambda pair: (-pair[0], pair[1]))
+
+
+def _registry_entry(call: Call, view: int, key: str, name: str) -> dict[str, JsonValue]:
+    kind, value = call.state.value(key, name, view) or (None, None)
+    return {"view": view, "key": key, "name": name, "existed": kind is not None, "type": kind, "value": value}
+
+
+def _strong_crypto(call: Call) -> None:
+    wrong = []
+    keys = _dotnet_keys(call)
+    for view, key in keys:
+        entry = _registry_entry(call, view, key, _CRYPTO)
+        call.item("values", entry)
+        if (entry["type"], entry["value"]) != ("DWord", 1):
+            wrong.append(f"{_CRYPTO} in {key.rsplit(chr(92), 1)[1]}, {view} bit")
+    call.data["tls12_client"] = {"Enabled": None, "DisabledByDefault": None}
+    if not keys:
+        call.skip("no .NET Framework of version 2 or 4 is installed")
+    if wrong:
+        call.fail(f"not 1: {'; '.join(wrong)}")
+    call.ok(f"{_CRYPTO} 1 in {len(keys)} keys")
+
+
+def _set_strong_crypto(call: Call) -> None:
+    keys = _dotnet_keys(call)
+    changes = 0
+    for view, key in keys:
+        before = _registry_entry(call, view, key, _CRYPTO)
+        if (before["type"], before["value"]) == ("DWord", 1):
+            continue
+        changes += 1
+        call.item("values", before)
+        if not call.check:
+            call.data.setdefault("undo", {}).setdefault("values", []).append(before)
+            call.state.set_value(key, _CRYPTO, "DWord", 1, view)
+    if not keys:
+        call.skip("no .NET Framework of version 2 or 4 is installed")
+    if not changes:
+        call.ok(f"{_CRYPTO} 1 in {len(keys)} keys already, nothing to do")
+    elif call.check:
+        call.changed(f"would set {changes} values to 1 in {len(keys)} keys")
+    else:
+        effect = "programs that run read it at their next start"
+        call.changed(f"set {changes} values to 1 in {len(keys)} keys; {effect}")
+
+
 _KNOWN: dict[str, Callable[[Call], None]] = {
     "complus-msdtc": _complus_msdtc,
     "restart-vss-writers": _restart_vss_writers,
+    "set-strong-crypto": _set_strong_crypto,
+    "start-comsysapp": _start_comsysapp,
+    "strong-crypto": _strong_crypto,
     "vss-writers": _vss_writers,
 }

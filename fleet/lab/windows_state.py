@@ -77,6 +77,11 @@ class WindowsState:
                 writer.state, writer.last_error = 1, "No error"
         return True
 
+    def set_start_type(self, service: str, start_type: str) -> None:
+        """Change how a service is started."""
+        self.services[service].start_type = start_type
+        self.ledger.append(f"config {service} {start_type}")
+
     def restart(self, service: str) -> list[str]:
         """Restart a service with what depends on it; names of the dependents, in the order of their start."""
         dependents = self.running_dependents(service)
