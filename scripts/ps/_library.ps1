@@ -84,9 +84,31 @@ function Get-FleetRole {
     if (@(Get-FleetServiceName | Where-Object { $_ -eq 'MSSQLSERVER' -or $_ -like 'MSSQL$*' })) { 'sql-server' }
 }
 
+function Get-FleetEvent([string]$Log, [string]$Provider, [int[]]$Id, [int]$Hours) {
+    # XML of the newest 200 events of a provider, by number and not by text; nothing when the log can't be read.
+    $ids = @($Id | ForEach-Object { "EventID=$_" }) -join ' or '
+    $query = "*[System[Provider[@Name='$Provider'] and ($ids) and TimeCreated[timediff(@SystemTime) <= $(3600000 * $Hours)]]]"
+    $done = Invoke-FleetNative 'wevtutil.exe' @('qe', $Log, "/q:$query", '/f:xml', '/c:200', '/rd:true') 30
+    if ($done.ExitCode -eq 0) { ($done.Output -join "`n") -split '(?<=</Event>)' | Where-Object { $_ -match '<EventID' } }
+}
+
 function Test-FleetNetworkService([string]$Account) {
     # By SID, because the name of the account is translated on some systems.
     (Get-FleetAccountSid $Account) -eq 'S-1-5-20'
+}
+
+function Get-FleetDotNetKey([int]$View) {
+    # Keys of the installed versions of .NET Framework that read SchUseStrongCrypto (v2.0.50727, v4.0.30319).
+    $root = 'HKLM\SOFTWARE\Microsoft\.NETFramework'
+    Get-FleetRegistrySubKey $root $View | Where-Object { $_ -match '^v[0-9]+\.[0-9]+\.[0-9]+$' } | ForEach-Object { "$root\$_" }
+}
+
+function Get-FleetRegistryEntry([string]$Key, [string]$Name, [int]$View) {
+    # A value as restore-registry-values takes it; Binary as base64.
+    $found = Get-FleetRegistryValue $Key $Name $View
+    $value = $found.Value
+    if ($found.Type -eq 'Binary') { $value = [Convert]::ToBase64String($value) }
+    @{ view = $View; key = $Key; name = $Name; existed = $found.Exists; type = $found.Type; value = $value }
 }
 
 # --- acting on services -----------------------------------------------------------------------------
@@ -424,6 +446,11 @@ function Get-FleetRegistryView {
 function Get-FleetRegistrySubKey([string]$Key, [int]$View = 64) {
     $opened = Open-FleetRegistryKey $Key $View $false
     if ($opened) { $opened.GetSubKeyNames(); $opened.Close() }
+}
+
+function Get-FleetRegistryValueName([string]$Key, [int]$View = 64) {
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($opened) { $opened.GetValueNames(); $opened.Close() }
 }
 
 function Get-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
