@@ -290,7 +290,7 @@ _PATTERNS = (
     _Pattern(
         "sas signature",
         ("sig=", "sig%3d"),
-        re.compile(r"(?i)(?<![a-z0-9])(sig(?:=|%3d))(?!\*\*\*)[a-z0-9%+/=_.~-]{8,}+"),
+        re.compile(r"(?i)((?:(?<![a-z0-9])|(?<=%3f)|(?<=%26))sig(?:=|%3d))(?!\*\*\*)[a-z0-9%+/=_.~-]{8,}+"),
         r"\g<1>" + MASK,
     ),
     _Pattern(
