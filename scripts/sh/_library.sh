@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2034,SC2154 # the frame and the snippets give and read variables of this file
 # Library of the sh snippets: what a snippet may call, and below that what the frame needs to run it.
 #
 # Answer (message and data become the envelope; everything else a snippet prints is log)
@@ -13,6 +14,7 @@
 #   data_list KEY [ITEM]  a list of the arguments, or without any the lines of stdin.
 #   undo KEY VALUE        adds a text to data.undo: exactly the parameters that the snippet named by
 #                         `undo` in the header needs to take the change back.
+#   undo_bool KEY VALUE   adds true or false to data.undo.
 # `exit 0` ends a snippet early with what was said so far; any other status than 0, whether by `exit` or
 # by a command under `set -e`, means failed. fail and skip end only the subshell when called in one.
 #
@@ -33,17 +35,19 @@
 #   require_root          fails unless the snippet may act as root.
 #
 # Processes and services (nothing here reads localised output)
-#   processes REGEX       "PID COMMAND LINE" of the processes whose command line matches (grep -E). Write
-#                         one letter of it as [x], so that it does not match the grep itself.
+#   processes WORD        "PID COMMAND LINE" of the processes whose command line contains WORD. Write one
+#                         letter of it as [x], so that the word does not find the grep that looks for it.
 #   process_id PID        "PID:START": tells a process from a later one with the same number; nothing
 #                         where there is none.
+#   process_started PID   when it was started, in seconds since 1970; nothing where that can't be told.
+#   end_process PID:START   SIGTERM to a process, if it is still the same.
 #   service_find NAME...  first of the names that is a service here. Sets $service and
 #                         $manager (systemd, openrc, sysv); status 1 and both empty where there is none.
 #   service_look          what the manager says of $service: sets $service_active (active, inactive,
 #                         failed ...), $service_enabled (yes, no, masked, unknown), $service_pid (0: none
 #                         known) and $service_condition (no: start was refused by a Condition of the unit).
-#   service_act VERB SECONDS   start, stop, restart, enable or unmask it; see `run_native` for the status.
-#                         A status of 0 proves nothing: look at the process.
+#   service_act VERB SECONDS   status, start, stop, restart, enable, unmask or reset-failed; gives what
+#                         `run_native` gives. A status of 0 proves nothing: look at the process.
 #
 # The Azure Linux agent: waagent_*, described where they are defined.
 
@@ -93,10 +97,14 @@ data_int() {
 }
 
 data_bool() {
-    case $2 in
-        1 | y | yes | true) fleet_add "$1" true ;;
-        0 | n | no | false | '') fleet_add "$1" false ;;
-        *) fleet_add "$1" null ;;
+    fleet_add "$1" "$(fleet_bool "$2")"
+}
+
+fleet_bool() {
+    case $1 in
+        1 | y | yes | true) printf true ;;
+        0 | n | no | false | '') printf false ;;
+        *) printf null ;;
     esac
 }
 
@@ -118,6 +126,10 @@ data_list() {
 
 undo() {
     fleet_undo=${fleet_undo:+$fleet_undo,}$(fleet_json "$1"):$(fleet_json "$2")
+}
+
+undo_bool() {
+    fleet_undo=${fleet_undo:+$fleet_undo,}$(fleet_json "$1"):$(fleet_bool "$2")
 }
 
 # Adds KEY with a value that is JSON already; a key that was there is kept as it was said first.
@@ -246,7 +258,7 @@ replace_file() {
 }
 
 fleet_label() {
-    if command -v chcon >/dev/null 2>&1 && [ -e /sys/fs/selinux/enforce ]; then
+    if command -v chcon >/dev/null 2>&1 && [ -e "$root/sys/fs/selinux/enforce" ]; then
         chcon --reference="$1" "$2"
     fi
 }
@@ -254,10 +266,10 @@ fleet_label() {
 # --- processes and services -------------------------------------------------------------------------
 
 processes() {
-    for fleet_file in $(grep -lE "$1" "$root"/proc/[0-9]*/cmdline 2>/dev/null); do
-        fleet_line=$(tr '\000' ' ' <"$fleet_file" 2>/dev/null) || continue
-        fleet_process=${fleet_file%/cmdline}
-        [ -z "$fleet_line" ] || printf '%s %s\n' "${fleet_process##*/}" "${fleet_line% }"
+    fleet_hits=$(cd "$root/proc" && grep -l -- "$1" [0-9]*/cmdline 2>/dev/null) || :
+    for fleet_file in $fleet_hits; do
+        fleet_line=$(tr '\000' ' ' <"$root/proc/$fleet_file" 2>/dev/null) || continue
+        [ -z "$fleet_line" ] || printf '%s %s\n' "${fleet_file%/cmdline}" "${fleet_line% }"
     done
 }
 
@@ -267,6 +279,21 @@ process_id() {
     # shellcheck disable=SC2086 # the fields after the name, which may hold anything
     set -- ${fleet_stat##*) }
     [ $# -lt 20 ] || printf '%s:%s' "$fleet_pid" "${20}"
+}
+
+process_started() {
+    fleet_ticks=$(process_id "$1")
+    fleet_boot=$(sed -n 's/^btime //p' "$root/proc/stat" 2>/dev/null) || :
+    fleet_rate=$(getconf CLK_TCK 2>/dev/null) || fleet_rate=100
+    if [ -n "$fleet_ticks" ] && [ -n "$fleet_boot" ]; then
+        printf '%s' "$((fleet_boot + ${fleet_ticks#*:} / fleet_rate))"
+    fi
+}
+
+# The shell's own kill would reach a process of this machine from a lab's root: there a stub does it.
+end_process() {
+    [ -n "$1" ] && [ "$(process_id "${1%:*}")" = "$1" ] || return 0
+    if [ -n "$root" ]; then env kill -TERM "${1%:*}"; else kill -TERM "${1%:*}"; fi
 }
 
 service_find() {
@@ -305,7 +332,8 @@ service_look() {
     case $manager in
         systemd) fleet_look_systemd ;;
         *)
-            if service_act status 20 >/dev/null 2>&1; then service_active=active; else service_active=inactive; fi
+            service_active=inactive
+            ! service_act status 20 >/dev/null 2>&1 || service_active=active
             service_enabled=no
             for fleet_link in "$root/etc/runlevels/default/$service" \
                 "$root"/etc/rc[2-5].d/S[0-9][0-9]"$service" \
@@ -338,12 +366,13 @@ service_act() {
         openrc:enable) run_native "$2" rc-update add "$service" default ;;
         sysv:enable)
             if command -v update-rc.d >/dev/null 2>&1; then
-                run_native "$2" update-rc.d "$service" defaults && run_native "$2" update-rc.d "$service" enable
+                run_native "$2" update-rc.d "$service" defaults &&
+                    run_native "$2" update-rc.d "$service" enable
             else
                 run_native "$2" chkconfig "$service" on
             fi
             ;;
-        *:unmask) return 1 ;;
+        *:unmask | *:reset-failed) ;;
         openrc:*) fleet_quietly "$2" rc-service "$service" "$1" ;;
         sysv:*)
             if command -v service >/dev/null 2>&1; then
@@ -361,6 +390,228 @@ fleet_quietly() {
     (umask 022 && run_native "$@") >"$fleet_words" 2>&1 || fleet_quiet=$?
     [ "$fleet_words" = /dev/null ] || { cat "$fleet_words"; rm -f "$fleet_words"; }
     return "$fleet_quiet"
+}
+
+# --- the Azure Linux agent --------------------------------------------------------------------------
+# Facts from Azure/WALinuxAgent 2.7.3.0 as Debian packages it, and from its init folder.
+
+waagent_conf=$root/etc/waagent.conf
+waagent_log=$root/var/log/waagent.log
+
+# Looks at the agent once. Sets
+#   $service $manager $service_*   as service_find and service_look do; $service may be empty
+#   $waagent_pids       process ids of daemons ("waagent -daemon"; the first words may be python's)
+#   $waagent_ids        the same as PID:START
+#   $waagent_log_age    seconds since the log was written, empty where there is none
+#   $waagent_fault      what is wrong, in one sentence; empty where nothing is
+# MAX_LOG_AGE: seconds of silence that count as hung; 0: any.
+waagent_look() {
+    service_find walinuxagent waagent || : # Debian, Ubuntu and Kali; everybody else
+    service_look
+    waagent_pids=$(processes '[w]aagent' | grep -E ' ([^ ]*/)?waagent(2\.0)?( [^ ]+)* [-/]*daemon( |$)' |
+        cut -d ' ' -f 1 | tr '\n' ' ') || :
+    waagent_pids=${waagent_pids% }
+    waagent_ids=
+    for waagent_pid in $waagent_pids; do
+        waagent_ids="$waagent_ids${waagent_ids:+ }$(process_id "$waagent_pid")"
+    done
+    waagent_log_age=
+    waagent_written=$(date -r "$waagent_log" +%s 2>/dev/null) &&
+        waagent_log_age=$(($(date +%s) - waagent_written))
+    waagent_judge "$1"
+}
+
+waagent_judge() {
+    waagent_fault=
+    if [ -z "$service$waagent_pids" ] && ! command -v waagent >/dev/null 2>&1; then
+        waagent_fault="is not installed: no service walinuxagent or waagent, no program waagent"
+    elif [ -e "$root/var/lib/waagent/disable_agent" ]; then
+        waagent_fault="is disabled by /var/lib/waagent/disable_agent; remove that file if it should run"
+    elif [ -z "$waagent_pids" ]; then
+        waagent_fault="does not run$(waagent_why_not)"
+    elif [ "$waagent_pids" != "${waagent_pids% *}" ]; then
+        waagent_fault="runs more than once (pids $waagent_pids)"
+    elif [ -z "$service" ]; then
+        waagent_fault="runs as pid $waagent_pids, but no service walinuxagent or waagent starts it"
+    elif [ "$service_enabled" = no ] || [ "$service_enabled" = masked ]; then
+        waagent_fault="runs as pid $waagent_pids, but won't after a reboot: $service is $(waagent_autostart)"
+    elif [ "$1" -gt 0 ] && [ "${waagent_log_age:-0}" -gt "$1" ] &&
+        [ "$(waagent_switch Extensions.Enabled y)" = y ]; then
+        waagent_fault="runs as pid $waagent_pids, but has logged nothing for $waagent_log_age s"
+    fi
+}
+
+waagent_autostart() {
+    if [ "$service_enabled" = masked ]; then printf masked; else printf 'not enabled'; fi
+}
+
+waagent_why_not() {
+    if [ -z "$service" ]; then
+        printf ', and there is no service walinuxagent or waagent'
+    elif [ "$service_enabled" = masked ]; then
+        printf ': %s is masked' "$service"
+    elif [ "$service_condition" = no ]; then
+        printf ': a condition of the unit %s is not met, as off Azure (ConditionVirtualization=microsoft)' \
+            "$service"
+    else
+        printf ' (%s is %s)' "$service" "$service_active"
+    fi
+}
+
+# Prints what shows that a backup is being taken; nothing otherwise. A restart of the agent then would
+# leave it half done. safefreeze holds the file systems; handle.sh is the VMSnapshot extension at work,
+# while its handle_host_daemon is always there; the freezer holds a lock on its file while it works.
+waagent_backup() {
+    processes '[s]afefreeze' | sed 's/^\([0-9]*\) .*/safefreeze runs (pid \1)/; q'
+    processes '[V]MSnapshotLinux' | grep -E 'main/handle\.(sh|py)' |
+        sed 's/^\([0-9]*\) .*/the VMSnapshot extension is at work (pid \1)/; q'
+    waagent_lock=$root/etc/azure/MicrosoftRecoverySvcsSafeFreezeLock/SafeFreezeLockFile
+    if [ -e "$waagent_lock" ]; then
+        waagent_inode=$(ls -i "$waagent_lock")
+        ! grep -qs ":${waagent_inode%% *} " "$root/proc/locks" || printf 'the freezer holds its lock\n'
+    fi
+}
+
+# Ends the snippet where the agent should not or can't be restarted. After waagent_look.
+waagent_guard() {
+    if [ -z "$service" ] || [ -e "$root/var/lib/waagent/disable_agent" ]; then
+        fail "the Azure Linux agent $waagent_fault; nothing was done"
+    fi
+    waagent_sign=$(waagent_backup)
+    [ -z "$waagent_sign" ] ||
+        fail "a backup is being taken: $waagent_sign. Nothing was done; try again when it has ended"
+}
+
+# Prints the value in force of KEY in waagent.conf, as the agent reads it: lines that begin with # do not
+# count, the last of several does, the value ends at a #, None is no value (azurelinuxagent/common/conf.py).
+waagent_setting() {
+    awk -v wanted="$1" '
+        !/^#/ && (at = index($0, "=")) {
+            key = substr($0, 1, at - 1); value = substr($0, at + 1)
+            gsub(/^[ \t\r]+|[ \t\r]+$/, "", key)
+            sub(/#.*/, "", value); gsub(/^[" ]+|[" ]+$/, "", value); gsub(/^[ \t\r]+|[ \t\r]+$/, "", value)
+            if (key == wanted) found = value
+        }
+        END { if (found != "None") printf "%s", found }
+    ' "$waagent_conf"
+}
+
+# Prints y or n: the value in force of a switch, or DEFAULT where it is neither.
+waagent_switch() {
+    case $(waagent_setting "$1") in
+        [yY]) printf y ;;
+        [nN]) printf n ;;
+        *) printf '%s' "$2" ;;
+    esac
+}
+
+# Filters waagent.conf so that KEY has VALUE: every line that sets it is given the value, spelling and line
+# end kept; where none does, one is added below the line that has it commented out, or else at the end.
+waagent_with() {
+    awk -v wanted="$1" -v value="$2" '
+        function key_of(line) {
+            line = substr(line, 1, index(line, "=") - 1)
+            gsub(/^[ \t]+|[ \t]+$/, "", line)
+            return line
+        }
+        { line[NR] = $0; cr[NR] = sub(/\r$/, "", line[NR]) ? "\r" : "" }
+        index(line[NR], "=") {
+            if (line[NR] !~ /^#/) { if (key_of(line[NR]) == wanted) { sets[NR] = 1; found = 1 } }
+            else { bare = line[NR]; sub(/^[# \t]+/, "", bare); if (key_of(bare) == wanted) place = NR }
+        }
+        END {
+            if (!found && !place) place = NR
+            for (i = 1; i <= NR; i++) {
+                if (sets[i]) line[i] = substr(line[i], 1, index(line[i], "=")) value
+                printf "%s%s\n", line[i], cr[i]
+                if (!found && i == place) printf "%s=%s%s\n", wanted, value, cr[i]
+            }
+            if (!NR) printf "%s=%s\n", wanted, value
+        }
+    '
+}
+
+# Whether the running daemon was started before waagent.conf was last written, so has not read it.
+waagent_unread() {
+    [ -n "$waagent_pids" ] || return 1
+    waagent_since=$(process_started "${waagent_pids%% *}")
+    waagent_written=$(date -r "$waagent_conf" +%s)
+    # Two seconds of grace: the start is known to the second only, and the boot time moves by one.
+    [ -z "$waagent_since" ] || [ "$waagent_written" -gt $((waagent_since + 2)) ]
+}
+
+waagent_hint_unread() {
+    ! waagent_unread || printf ', but the agent has not been restarted since the file was written'
+}
+
+# Restarts the agent and judges by its process and its log. START, SETTLE: seconds that a new daemon may
+# take to appear, and that it then has to stay. Sets $waagent_fault, empty when all went well.
+# Call it after waagent_look; $waagent_ids is then what runs afterwards.
+waagent_restart() {
+    waagent_old=$waagent_ids
+    waagent_size=$(wc -c <"$waagent_log" 2>/dev/null) || waagent_size=0
+    waagent_status=0
+    service_act restart 60 || waagent_status=$?
+    note "restart of $service by $manager: status $waagent_status"
+    if waagent_old_there; then
+        # SysV scripts restart with status 0 and leave a daemon whose pid file does not fit.
+        note "the old daemon ($waagent_old) is still there: stop, end it, start"
+        service_act stop 60 || :
+        for waagent_id in $waagent_old; do end_process "$waagent_id" || :; done
+        waagent_wait "$1" waagent_old_gone || :
+        service_act start 60 || waagent_status=$?
+    fi
+    waagent_wait "$1" waagent_one_new || :
+    waagent_new=$waagent_ids
+    if [ -n "$waagent_pids" ]; then
+        sleep "$2"
+    fi
+    waagent_look 0
+    [ -n "$waagent_fault" ] || waagent_judge_restart "$2"
+}
+
+waagent_judge_restart() {
+    waagent_lines=$(waagent_new_lines)
+    if waagent_old_there; then
+        waagent_fault="is still the old process (pid $waagent_pids) after a restart (status $waagent_status)"
+    elif [ "$waagent_ids" != "$waagent_new" ]; then
+        waagent_fault="does not stay: a new process (now pid $waagent_pids) within $1 s after the restart"
+    elif [ -z "$waagent_lines" ]; then
+        waagent_fault="runs anew as pid $waagent_pids, but writes nothing to its log"
+    fi
+}
+
+waagent_new_lines() {
+    waagent_now=$(wc -c <"$waagent_log" 2>/dev/null) || waagent_now=0
+    [ "$waagent_now" -ge "$waagent_size" ] || waagent_size=0 # rotated meanwhile
+    tail -c +"$((waagent_size + 1))" "$waagent_log" 2>/dev/null || :
+}
+
+# Whether one of the daemons of before is still there.
+waagent_old_there() {
+    for waagent_id in $waagent_old; do
+        [ "$(process_id "${waagent_id%:*}")" != "$waagent_id" ] || return 0
+    done
+    return 1
+}
+
+waagent_old_gone() {
+    ! waagent_old_there
+}
+
+waagent_one_new() {
+    waagent_look 0
+    [ -n "$waagent_pids" ] && ! waagent_old_there
+}
+
+# Looks once a second until COMMAND is true, for SECONDS at most.
+waagent_wait() {
+    waagent_left=$1
+    until "$2"; do
+        [ "$waagent_left" -gt 0 ] || return 1
+        waagent_left=$((waagent_left - 1))
+        sleep 1
+    done
 }
 
 # --- the frame --------------------------------------------------------------------------------------
@@ -424,10 +675,12 @@ fleet_perform() {
 
 fleet_stop() {
     fleet_ended_by=$1
-    [ "$fleet_finishing" = 1 ] || fleet_finish # mksh does not get to the EXIT trap by `exit` in a signal trap
+    # Not by `exit`, from which mksh does not get to the EXIT trap when it is in a signal's trap.
+    [ "$fleet_finishing" = 1 ] || fleet_finish
 }
 
 fleet_finish() {
+    # shellcheck disable=SC2319 # of whatever ended the body
     fleet_status=$?
     fleet_finishing=1
     set +eu
@@ -541,7 +794,8 @@ fleet_end() {
 fleet_scan() {
     fleet_table=
     if [ ! -r /proc/self/stat ]; then
-        fleet_table=$(ps -A -o pid= -o ppid= -o stat= | awk '{ printf "%s %s %s 0 ", $1, $2, substr($3, 1, 1) }')
+        fleet_table=$(ps -A -o pid= -o ppid= -o stat= |
+            awk '{ printf "%s %s %s 0 ", $1, $2, substr($3, 1, 1) }')
         return
     fi
     for fleet_file in /proc/[0-9]*/stat; do
@@ -577,6 +831,7 @@ fleet_orphans() {
     # shellcheck disable=SC2086
     set -- ${fleet_line##*) }
     fleet_session=$4
+    # shellcheck disable=SC2013
     for fleet_file in $(grep -lF "FLEET_BODY=.$fleet_supervisor." /proc/[0-9]*/environ); do
         fleet_process=${fleet_file%/environ}
         { read -r fleet_line <"$fleet_process/stat"; } || continue
