@@ -77,9 +77,10 @@ class Command:
         self._ended = False
         streams = {"stdout": process.stdout, "stderr": process.stderr}
         self._threads = [
-            threading.Thread(target=self._pump, args=(name, stream)) for name, stream in streams.items()
+            threading.Thread(target=self._pump, args=(name, stream), name="lab-winrm-out")
+            for name, stream in streams.items()
         ]
-        self._threads.append(threading.Thread(target=self._feed, args=(process.stdin,)))
+        self._threads.append(threading.Thread(target=self._feed, args=(process.stdin,), name="lab-winrm-in"))
         for thread in self._threads:
             thread.start()
 

@@ -150,9 +150,10 @@ class ShellService(Protocol):
         *,
         shell: str | None = None,
         options: dict[str, str] | None = None,
-        wait: float = OPERATION_TIMEOUT,
+        wait: float | None = None,
         deadline: Deadline | None = None,
     ) -> Element:
+        wait = OPERATION_TIMEOUT if wait is None else wait
         message_id = str(uuid.uuid4()).upper()
         envelope = self.build_wsman_header(action, _RESOURCE, shell, message_id)
         header = envelope["env:Header"]

@@ -29,6 +29,19 @@ class XmlError(ValueError):
 
 def parse(document: bytes) -> Element:
     """Read a document; control characters that XML forbids become question marks. Raises ``XmlError``."""
+    try:
+        return _parse(document)
+    except expat.ExpatError:
+        cleaned, found = _FORBIDDEN.subn(b"?", document)
+    if found:
+        try:
+            return _parse(cleaned)
+        except expat.ExpatError:
+            pass
+    raise XmlError("not well formed")
+
+
+def _parse(document: bytes) -> Element:
     builder = TreeBuilder()
     parser = expat.ParserCreate(namespace_separator="}")
     depth = elements = 0
@@ -55,13 +68,8 @@ def parse(document: bytes) -> Element:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.buffer_text = True
-    try:
-        parser.Parse(_FORBIDDEN.sub(b"?", document), True)
-        return builder.close()
-    except (expat.ExpatError, ValueError, AssertionError) as error:
-        if isinstance(error, XmlError):
-            raise
-        raise XmlError("not well formed") from None
+    parser.Parse(document, True)
+    return builder.close()
 
 
 def _clark(name: str) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -24,14 +25,17 @@ import pytest
 from fleet import envelope
 from fleet.lab.guest import Process
 from fleet.lab.ssh_server import SshServer
-from fleet.model import Address, Completed, Host, Os, Reply, Script, Secret, Shell, SshSettings
+from fleet.lab.winrm_server import WinrmServer
+from fleet.model import Address, Completed, Host, Os, Reply, Script, Secret, Shell, SshSettings, WinrmSettings
 from fleet.ports import SystemClock
 from fleet.transport import Limits, Transport
 from fleet.transport.fake import FakeTransports, Hang, Raw, Reaction
 from fleet.transport.local import LocalTransports
 from fleet.transport.ssh import SshTransports
+from fleet.transport.winrm import WinrmTransports
 from tests.sshd import needs_sshd, running_sshd
 from tests.transport.proxy import Proxy
+from tests.transport.winrm_world import PASSWORD, USER, LineGuest, line
 
 GRACE = 0.3
 LIMITS = Limits(connect=5.0, login=10.0, grace=GRACE)
@@ -117,6 +121,8 @@ class World:
     stderr_apart: bool = True
     """Whether stderr of the shell itself comes apart from stdout."""
     exit_codes: bool = True
+    lives_on: bool = False
+    """Whether what comes after an answer is the next script's log, because the process lives on."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def script(self, *steps: Step, timeout: float = 60.0, mutates: bool = False) -> Script:
@@ -161,6 +167,14 @@ def _sh_print(data: bytes) -> bytes:
     return b"printf '%b' '" + b"".join(b"\\0%03o" % byte for byte in data) + b"'"
 
 
+def line_payload(steps: tuple[Step, ...], nonce: str) -> bytes:
+    """As a line for the kept process; one without an answer of its own ends that, as a crash would."""
+    answers = any(isinstance(step, Answer) and step.nonce is None and step.keep is None for step in steps)
+    leave = b"" if answers else b"# leave\n"
+    ends = b"exit $?\n" if leave else b""
+    return line(leave + sh_payload(steps, nonce) + ends)
+
+
 def digest_line(text: str) -> bytes:
     return hashlib.sha256(text.encode() + b"\n").hexdigest().encode()
 
@@ -172,10 +186,10 @@ class SubprocessGuest:
     accounts: Mapping[str, str] = {"root": "correct horse"}
 
     def spawn(self, command: str) -> Process:
-        return cast("Process", _GroupProcess(command))
+        return cast("Process", GroupProcess(command))
 
 
-class _GroupProcess(subprocess.Popen[bytes]):
+class GroupProcess(subprocess.Popen[bytes]):
     """A process that is killed with all it started."""
 
     def __init__(self, command: str) -> None:
@@ -201,7 +215,7 @@ def fake_world(folder: Path) -> Iterator[World]:
     """The fake, told to answer what a real shell says."""
 
     def answers(host: Host, script: Script) -> Reaction:
-        with _GroupProcess("sh -s") as process:
+        with GroupProcess("sh -s") as process:
             try:
                 stdout, stderr = process.communicate(script.payload, timeout=script.timeout + GRACE)
             except subprocess.TimeoutExpired:
@@ -261,12 +275,37 @@ def _cut(proxy: Proxy, transport: Any) -> None:
         link.transport.join(5.0)
 
 
+@contextmanager
+def winrm_world(folder: Path) -> Iterator[World]:
+    """winrm to the lab's server over HTTPS, with NTLM."""
+    with WinrmServer([LineGuest("guest")]) as server, Proxy(server["guest"].port) as proxy:
+        settings = WinrmSettings(ca_trust_path=server.authority.file)
+        address = Address("127.0.0.1", 4)
+        host = Host("guest", address, "winrm", Os.WINDOWS, Shell.POWERSHELL, proxy.port, USER, winrm=settings)
+        openers = WinrmTransports(SystemClock(), LIMITS)
+
+        def cut(transport: Any) -> None:
+            proxy.cut()
+            wire = transport._session._wire
+            assert select.select([wire._link], [], [], 5.0)[0]
+
+        yield World(
+            "winrm-lab",
+            lambda: openers.open(host, Secret(PASSWORD)),
+            line_payload,
+            shell=Shell.POWERSHELL,
+            lives_on=True,
+            cut=cut,
+        )
+
+
 WorldFactory = Callable[[Path], AbstractContextManager[World]]
 
 WORLDS: list[Any] = [
     pytest.param(fake_world, id="fake"),
     pytest.param(local_world, id="local"),
     pytest.param(lab_world, id="ssh-lab"),
+    pytest.param(winrm_world, id="winrm-lab"),
     pytest.param(sshd_world, id="ssh-sshd", marks=needs_sshd),
 ]
 """Factories of worlds; a new transport adds its own here."""

@@ -178,6 +178,8 @@ class TestEnvelopes:
         assert read(script, completed).outcome is Outcome.BROKEN
 
     def test_of_two_envelopes_neither_is_believed(self, world: World) -> None:
+        if world.lives_on:
+            pytest.skip("the process lives on; nobody waits for more after an answer")
         script = world.script(Answer("yes"), Answer("no"))
         (completed,) = run(world, script)
         assert read(script, completed).outcome is Outcome.BROKEN

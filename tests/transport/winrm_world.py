@@ -27,11 +27,13 @@ CHILD = """
 import base64, subprocess, sys, zlib
 for line in sys.stdin.buffer:
     text = zlib.decompress(base64.b64decode(line), wbits=-15)
-    if text.startswith(b"leave "):
-        sys.exit(int(text.split()[1]))
-    subprocess.run(["sh", "-s"], input=text, check=False)
+    done = subprocess.run(["sh", "-s"], input=text, check=False)
+    if text.startswith(b"# leave"):
+        sys.exit(done.returncode)
 """
-"""A line of base64 of deflate is a script, as for the bootstrap; it goes to sh instead of PowerShell."""
+"""A line of base64 of deflate is a script, as for the bootstrap; it goes to sh instead of PowerShell.
+
+After one that begins with ``# leave`` the process ends, as a PowerShell that crashed."""
 
 
 class ChildProcess:
@@ -73,20 +75,20 @@ class LineGuest:
         return ChildProcess([sys.executable, "-I", "-S", "-c", CHILD], self.folder)
 
 
-def line(text: str) -> bytes:
+def line(text: bytes) -> bytes:
     """A script as it goes over the wire."""
     packer = zlib.compressobj(wbits=-15)
-    return base64.b64encode(packer.compress(text.encode()) + packer.flush()) + b"\n"
+    return base64.b64encode(packer.compress(text) + packer.flush()) + b"\n"
 
 
 def script(
-    body: str = "", *, answer: bool = True, timeout: float = 20, mutates: bool = False, raw: str | None = None
+    body: str = "", *, after: str = "", timeout: float = 20, mutates: bool = False, raw: str | None = None
 ) -> Script:
-    """A script whose body is sh; it answers with ``ok`` afterwards."""
+    """A script whose body is sh; it answers with ``ok`` and then does what comes ``after``."""
     nonce = secrets.token_hex(8)
     said = f'{{"fleet":1,"nonce":"{nonce}","outcome":"ok","message":"","data":{{}},"seconds":0}}'
-    text = raw if raw is not None else f"{body}\n" + (f"printf '\\n%s\\n' '{said}'\n" if answer else "")
-    return Script(Shell.POWERSHELL, nonce, line(text), timeout, "test", "0" * 64, mutates)
+    text = f"{body}\nprintf '\\n%s\\n' '{said}'\n{after}" if raw is None else raw
+    return Script(Shell.POWERSHELL, nonce, line(text.encode()), timeout, "test", "0" * 64, mutates)
 
 
 def answered(completed: Completed, one: Script) -> bool:
