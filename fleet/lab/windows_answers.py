@@ -6,6 +6,7 @@ engine is at hand, ``tests/lab`` runs both and compares. A snippet that is not h
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,10 @@ from fleet.model import JsonValue
 
 _STATES = {1: "stable", 8: "failed at prepare snapshot", 9: "failed at freeze", 10: "failed at thaw"}
 _STATES |= {5: "waiting for backup complete", 7: "failed at prepare backup", 11: "failed at post-snapshot"}
+
+
+_SHELL = "PowerShell 5.1"
+"""What Windows Server 2016 to 2025 have."""
 
 
 class _Stop(Exception):
@@ -292,8 +297,81 @@ def _set_strong_crypto(call: Call) -> None:
         call.changed(f"set {changes} values to 1 in {len(keys)} keys; {effect}")
 
 
+_AGENT = ("RdAgent", "WindowsAzureGuestAgent")
+_TELEMETRY = "WindowsAzureTelemetryService"
+_AGENT_KEY = "HKLM\\SOFTWARE\\Microsoft\\Virtual Machine\\Guest"
+_AGENT_VALUES = ("GuestAgentVersion", "GuestAgentStatus", "DHCPStatus", "WireServerStatus")
+
+
+def _azure_guest_agent(call: Call) -> None:
+    found, missing = [], []
+    for name in (*_AGENT, _TELEMETRY):
+        service = call.state.services.get(name)
+        if service is None:
+            missing += [name] if name != _TELEMETRY else []
+            continue
+        shown = {"status": service.status, "start_type": service.start_type, "account": service.account}
+        call.item("services", {"name": name, **shown})
+        if service.status != "Running":
+            found.append(f"{name} is {service.status}")
+        if not service.start_type.endswith("Automatic"):
+            found.append(f"{name} starts {service.start_type}, not by itself")
+    values = {name: call.state.value(_AGENT_KEY, name) for name in _AGENT_VALUES}
+    call.data["guest"] = {name: value[1] if value else None for name, value in values.items()}
+    call.data["crashes"] = 0
+    if len(missing) == len(_AGENT):
+        names = "neither RdAgent nor WindowsAzureGuestAgent is there"
+        call.fail(f"the Azure guest agent is not installed: {names}")
+    found += [f"there is no service {name}" for name in missing]
+    if found:
+        call.fail("; ".join(found))
+    call.ok("the agent's services run and start by themselves")
+
+
+def _restart_azure_guest_agent(call: Call) -> None:
+    names = [*_AGENT, *([_TELEMETRY] if _TELEMETRY in call.state.services else [])]
+    for name in names:
+        service = call.state.services.get(name)
+        if service is None:
+            install = "the agent has to be installed (MSI of the Azure VM agent)"
+            call.fail(f"there is no service {name}: {install}; nothing was touched")
+            return
+        call.item("before", {"name": name, "status": service.status, "start_type": service.start_type})
+    services = call.state.services
+    down = [name for name in names if services[name].status != "Running"]
+    wrong = [name for name in names if not services[name].start_type.endswith("Automatic")]
+    if wrong or call.parameters.get("restart_healthy"):
+        call.fail("the model of this simulated guest knows only an agent that was stopped")
+    if not down:
+        call.ok(f"{', '.join(names)} run, nothing to do")
+        return
+    _stop_for_backup(call)
+    if call.check:
+        call.changed(f"would restart RdAgent and start {', '.join(names[1:])}")
+        return
+    if services["RdAgent"].status == "Stopped":
+        call.state.start("RdAgent")
+    else:
+        call.state.restart("RdAgent")
+    call.changed("RdAgent runs anew")
+    for name in names[1:]:
+        if services[name].status != "Running":
+            call.state.start(name)
+        call.changed(f"{name} runs")
+
+
+def _ping(call: Call) -> None:
+    said = {"os": call.state.product, "os_version": call.state.version, "shell": _SHELL}
+    said |= {"rights": "administrator", "language_mode": "FullLanguage"}
+    call.data |= {**said, "epoch": int(time.time()), "probe": call.parameters.get("probe", "")}
+    call.ok(f"{call.state.product}, {_SHELL}, administrator")
+
+
 _KNOWN: dict[str, Callable[[Call], None]] = {
+    "azure-guest-agent": _azure_guest_agent,
     "complus-msdtc": _complus_msdtc,
+    "ping": _ping,
+    "restart-azure-guest-agent": _restart_azure_guest_agent,
     "restart-vss-writers": _restart_vss_writers,
     "set-strong-crypto": _set_strong_crypto,
     "start-comsysapp": _start_comsysapp,
