@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fleet.catalog import Catalog
 from fleet.envelope import prefix
@@ -36,6 +36,14 @@ class WindowsModel:
             if Shell.POWERSHELL in snippet.texts
         }
         self._lock = threading.Lock()
+
+    @property
+    def ledger(self) -> Sequence[str]:
+        """What was done to it, one line each, in order."""
+        return self.state.ledger
+
+    def close(self) -> None:
+        """Nothing is outside this object."""
 
     def spawn(self, command: str) -> Process:
         """Start fleet's constant PowerShell command line; any other ends at once, as an unknown program."""
