@@ -71,12 +71,12 @@ if (-not $PSCmdlet.ShouldProcess('MSDTC', 'Export the registry keys, uninstall, 
 }
 
 # nothing is touched before what is there now is safe
-$folder = Join-Path (Get-FleetFolder 'ProgramData') 'fleet\undo'
+$folder = "$(Get-FleetFolder 'ProgramData')\fleet\undo"
 New-FleetPrivateFolder $folder
 $stamp = [long](Get-FleetSystem).Epoch
 foreach ($export in @(@('settings', $settings), @('service', 'HKLM\SYSTEM\CurrentControlSet\Services\MSDTC'))) {
     if ($export[0] -eq 'service' -and -not $service) { continue }
-    $file = Join-Path $folder "msdtc-$($export[0])-$stamp.reg"
+    $file = "$folder\msdtc-$($export[0])-$stamp.reg"
     $done = Invoke-FleetNative 'reg.exe' @('export', $export[1], $file, '/y')
     if ($done.ExitCode -ne 0 -or (Get-FleetFileSize $file) -le 0) { Stop-FleetFailed "$($export[1]) can't be exported to $file; nothing was touched" }
     Add-FleetItem 'exports' $file

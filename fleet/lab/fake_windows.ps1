@@ -1,0 +1,248 @@
+# A fake Windows behind the contact functions of scripts/ps/_library.ps1, which this text follows.
+#
+# The whole guest is one JSON file, $FakePath: it is read when a script starts and written after every change,
+# so a test or a lab plants a guest, runs snippets and reads what became of it. `ledger` has one line for
+# everything that was done to the guest, in order. Time is a number in the file: waiting costs none.
+# Runs in PowerShell 7 on the machine of the lab, never in a guest.
+#
+#   administrator, os {name, version, epoch}, clock, language (en de fr qps), ledger
+#   services   name -> status, start_type, account, command_line, depends_on;
+#              start: "hang", "crash" or "error N"; start_fails: how many starts fail (absent: all of them);
+#              stop: "hang", "refuse" or "error N"
+#   writers    name, id, service, state, error (0 none, 1 retryable ...), cured_by (starts of the service it
+#              takes), stable_at (time), hidden; listed while its service runs
+#   vssadmin   "answers", "missing", "hangs" or "silent"
+#   registry   "64:HKLM\..." -> name -> type, value (Binary as a list of bytes)
+#   processes  name, id; a service: ended with its process
+#   events     what wevtutil prints, one XML text an event
+#   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
+#   files      path -> size
+
+$FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
+Add-FleetData 'simulated' $true
+
+function Save-Fake([string]$Ledger) {
+    if ($Ledger) { $FakeState.ledger = @($FakeState.ledger) + $Ledger }
+    [IO.File]::WriteAllText($FakePath, (ConvertTo-Json $FakeState -Depth 20))
+}
+
+function Find-Fake($Table, [string]$Key) {
+    # The key as it is written in the table; names of Windows have no case.
+    foreach ($each in @($Table.Keys)) { if ($each -eq $Key) { return $each } }
+    $null
+}
+
+function Get-FakeService([string]$Name) {
+    $key = Find-Fake $FakeState.services $Name
+    if ($null -eq $key) { return $null }
+    $service = $FakeState.services[$key]
+    foreach ($default in @{ status = 'Running'; start_type = 'Automatic'; account = 'LocalSystem'; command_line = ''; depends_on = @() }.GetEnumerator()) {
+        if (-not $service.ContainsKey($default.Key)) { $service[$default.Key] = $default.Value }
+    }
+    $service.name = $key
+    $service
+}
+
+function Test-FakeBehaviour($Service, [string]$Verb) {
+    # The misbehaviour planned for this start or stop, '' for none; counts start_fails down.
+    if (-not $Service.ContainsKey($Verb)) { return '' }
+    if ($Verb -eq 'start' -and $Service.ContainsKey('start_fails')) {
+        if ($Service.start_fails -le 0) { return '' }
+        $Service.start_fails--
+    }
+    $Service[$Verb]
+}
+
+function Test-FleetAdministrator { [bool]$FakeState.administrator }
+
+function Get-FleetAccountSid([string]$Account) {
+    $known = @{
+        'LocalSystem' = 'S-1-5-18'; 'NT AUTHORITY\SYSTEM' = 'S-1-5-18'; 'NT AUTHORITY\LocalService' = 'S-1-5-19'
+        'NT AUTHORITY\NetworkService' = 'S-1-5-20'; 'NT AUTHORITY\NETWORK SERVICE' = 'S-1-5-20'; ('NT-AUTORIT' + [char]0xC4 + 'T\NETZWERKDIENST') = 'S-1-5-20'
+    }
+    if ($known.ContainsKey($Account)) { $known[$Account] } else { '' }
+}
+
+function Get-FleetTime { [double]$FakeState.clock }
+
+function Wait-FleetTime([double]$Seconds) { $FakeState.clock = [double]$FakeState.clock + $Seconds; Save-Fake }
+
+function Get-FleetServiceName { @($FakeState.services.Keys) }
+
+function Get-FleetService([string]$Name) {
+    $service = Get-FakeService $Name
+    if ($null -eq $service) { return $null }
+    New-Object PSObject -Property @{
+        Name = $service.name; Status = $service.status; CanStop = $service.status -eq 'Running' -and -not ($service.ContainsKey('stop') -and $service.stop -eq 'refuse')
+        StartType = $service.start_type; Account = $service.account; CommandLine = $service.command_line
+    }
+}
+
+function Get-FleetRunningDependent([string]$Name) {
+    $found = New-Object Collections.ArrayList
+    foreach ($key in @($FakeState.services.Keys)) {
+        $service = Get-FakeService $key
+        if (@($service.depends_on) -notcontains $Name -or $service.status -eq 'Stopped') { continue }
+        foreach ($each in @(Get-FleetRunningDependent $key) + $key) { if ($found -notcontains $each) { [void]$found.Add($each) } }
+    }
+    $found
+}
+
+function Start-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
+    $service = Get-FakeService $Name
+    if ($null -eq $service) { return 'there is no such service' }
+    if ($service.status -eq 'Running') { return '' }
+    if ($service.start_type -eq 'Disabled') { return 'error 1058: the service is disabled' }
+    foreach ($each in @($service.depends_on)) { if ($each -and (Start-FleetService $each $TimeoutSeconds)) { return 'error 1068: a dependency does not start' } }
+    $planned = Test-FakeBehaviour $service 'start'
+    if ($planned -eq 'hang') { $service.status = 'StartPending'; Save-Fake "start $Name, hangs"; Wait-FleetTime $TimeoutSeconds; return "still StartPending after $TimeoutSeconds s" }
+    if ($planned) { $service.status = 'Stopped'; Save-Fake "start $Name, fails"; return $(if ($planned -eq 'crash') { 'it stopped again at once' } else { $planned }) }
+    $service.status = 'Running'
+    foreach ($writer in @($FakeState.writers)) {
+        if ($writer.service -ne $service.name -or -not $writer.ContainsKey('cured_by') -or $writer.cured_by -le 0) { continue }
+        $writer.cured_by--
+        if ($writer.cured_by -eq 0) { $writer.state = 1; $writer.error = 0 }
+    }
+    Save-Fake "start $Name"
+    ''
+}
+
+function Stop-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
+    $service = Get-FakeService $Name
+    if ($null -eq $service) { return 'there is no such service' }
+    if ($service.status -eq 'Stopped') { return '' }
+    if (@(Get-FleetRunningDependent $Name).Count) { return 'error 1051: a service that depends on it runs' }
+    $planned = Test-FakeBehaviour $service 'stop'
+    if ($planned -eq 'hang') { $service.status = 'StopPending'; Save-Fake "stop $Name, hangs"; Wait-FleetTime $TimeoutSeconds; return "still StopPending after $TimeoutSeconds s" }
+    if ($planned) { Save-Fake "stop $Name, fails"; return $(if ($planned -eq 'refuse') { 'error 1052: not valid for this service' } else { $planned }) }
+    $service.status = 'Stopped'
+    Save-Fake "stop $Name"
+    ''
+}
+
+function Get-FakeRegistryKey([string]$Key, [int]$View) { Find-Fake $FakeState.registry "${View}:$Key" }
+
+function Get-FleetRegistryView { 64, 32 }
+
+function Get-FleetRegistrySubKey([string]$Key, [int]$View = 64) {
+    @($FakeState.registry.Keys) | Where-Object { $_ -like "${View}:$Key\*" } | ForEach-Object { $_.Substring("${View}:$Key\".Length).Split('\')[0] } | Sort-Object -Unique
+}
+
+function Get-FleetRegistryValueName([string]$Key, [int]$View = 64) {
+    $found = Get-FakeRegistryKey $Key $View
+    if ($found) { @($FakeState.registry[$found].Keys) }
+}
+
+function Get-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
+    $key = Get-FakeRegistryKey $Key $View
+    $name = if ($key) { Find-Fake $FakeState.registry[$key] $Name } else { $null }
+    if ($null -eq $name) { return New-Object PSObject -Property @{ Exists = $false; Type = $null; Value = $null } }
+    $entry = $FakeState.registry[$key][$name]
+    $value = if ($entry.type -eq 'Binary') { , [byte[]]@($entry.value) } else { $entry.value }
+    New-Object PSObject -Property @{ Exists = $true; Type = $entry.type; Value = $value }
+}
+
+function Set-FleetRegistryValue([string]$Key, [string]$Name, [string]$Type, $Value, [int]$View = 64) {
+    $found = Get-FakeRegistryKey $Key $View
+    if ($null -eq $found) { throw "there is no key $Key in the $View-bit registry" }
+    $FakeState.registry[$found][$Name] = @{ type = $Type; value = $(if ($Type -eq 'Binary') { , @($Value | ForEach-Object { [int]$_ }) } else { $Value }) }
+    Save-Fake "set ${View}:$Key\$Name = $Value"
+}
+
+function Remove-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
+    $found = Get-FakeRegistryKey $Key $View
+    $name = if ($found) { Find-Fake $FakeState.registry[$found] $Name } else { $null }
+    if ($null -ne $name) { $FakeState.registry[$found].Remove($name); Save-Fake "remove ${View}:$Key\$Name" }
+}
+
+function Get-FleetProcess([string]$Name) {
+    @($FakeState.processes) | Where-Object { $_ -and $_.name -eq $Name } | ForEach-Object { New-Object PSObject -Property @{ Name = $_.name; Id = $_.id } }
+}
+
+function Stop-FleetProcess([int]$Id) {
+    foreach ($process in @($FakeState.processes | Where-Object { $_.id -eq $Id -and $_.ContainsKey('service') })) {
+        (Get-FakeService $process.service).status = 'Stopped'
+        [void]$FakeState.services[$process.service].Remove('start')
+    }
+    $FakeState.processes = @($FakeState.processes | Where-Object { $_.id -ne $Id })
+    Save-Fake "end process $Id"
+}
+
+function New-FleetPrivateFolder([string]$Path) { Save-Fake "make private folder $Path" }
+
+function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
+
+function Get-FleetFolder([string]$Name) { @{ ProgramData = 'C:\ProgramData'; System = 'C:\Windows\System32' }[$Name] }
+
+function Get-FleetSystem { New-Object PSObject -Property @{ Name = $FakeState.os.name; Version = $FakeState.os.version; Epoch = [double]$FakeState.os.epoch + [double]$FakeState.clock } }
+
+function New-FakeResult([string[]]$Output = @(), [int]$ExitCode = 0) { New-Object PSObject -Property @{ Found = $true; TimedOut = $false; ExitCode = $ExitCode; Output = @($Output) } }
+
+function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60) {
+    Write-FleetLog "run $Program $Argument"
+    switch ($Program) {
+        'vssadmin.exe' { return Invoke-FakeVssadmin $TimeoutSeconds }
+        'sc.exe' { return Invoke-FakeConfig $Argument }
+        'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
+        'wevtutil.exe' { return New-FakeResult $FakeState.events }
+        'reg.exe' { $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
+    }
+    New-Object PSObject -Property @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() }
+}
+
+function Invoke-FakeConfig([string[]]$Argument) {
+    # sc.exe config NAME, then pairs of `setting=` and value.
+    $service = Get-FakeService $Argument[1]
+    if ($null -eq $service) { return New-FakeResult @('[SC] OpenService 1060') 1060 }
+    for ($at = 2; $at -lt $Argument.Count; $at += 2) {
+        $value = $Argument[$at + 1]
+        switch ($Argument[$at]) {
+            'start=' { $service.start_type = @{ auto = 'Automatic'; 'delayed-auto' = 'DelayedAutomatic'; demand = 'Manual'; disabled = 'Disabled' }[$value] }
+            'obj=' { $service.account = $value; if ($service.ContainsKey('start') -and $service.start -eq 'error 1069') { [void]$service.Remove('start') } }
+        }
+    }
+    Save-Fake "sc $Argument"
+    New-FakeResult
+}
+
+function Invoke-FakeMsdtc([string]$Verb) {
+    Save-Fake "msdtc $Verb"
+    if ($Verb -eq '-uninstall') { if ($FakeState.msdtc -ne 'stays') { [void]$FakeState.services.Remove('MSDTC') } }
+    elseif ($FakeState.msdtc -ne 'lost') { $FakeState.services['MSDTC'] = @{ status = 'Stopped'; start_type = 'Manual'; account = 'NT AUTHORITY\NetworkService'; depends_on = @() } }
+    Save-Fake
+    New-FakeResult
+}
+
+# What vssadmin prints. English, German and French follow public examples of its output; qps, Windows' own
+# pseudo language, proves that no word is read.
+$FakeWords = @{
+    en = @{ Name = "Writer name: '{0}'"; Id = 'Writer Id: {0}'; Instance = 'Writer Instance Id: {0}'; State = 'State: [{0}] {1}'; Error = 'Last error: {0}'
+        States = 'Unknown', 'Stable', 'Waiting for freeze', 'Frozen', 'Waiting for post-snapshot', 'Waiting for completion', 'Failed'; Errors = 'No error', 'Retryable error', 'Non-retryable error', 'Timed out' }
+    de = @{ Name = 'Verfassername: "{0}"'; Id = 'Verfasserkennung: {0}'; Instance = 'Verfasserinstanzkennung: {0}'; State = 'Status: [{0}] {1}'; Error = 'Letzter Fehler: {0}'
+        States = 'Unbekannt', 'Stabil', 'Warten auf Fixierung', 'Fixiert', 'Warten auf Nachbereitung', 'Warten auf Abschluss', 'Fehler'; Errors = 'Kein Fehler', 'Wiederholbarer Fehler', 'Nicht wiederholbarer Fehler', ('Zeit' + [char]0xFC + 'berschreitung') }
+    fr = @{ Name = "Nom du r$([char]0xE9)dacteur$([char]0xA0): '{0}'"; Id = "ID du r$([char]0xE9)dacteur$([char]0xA0): {0}"; Instance = "ID d'instance du r$([char]0xE9)dacteur$([char]0xA0): {0}"; State = "$([char]0xC9)tat$([char]0xA0): [{0}] {1}"; Error = "Derni$([char]0xE8)re erreur$([char]0xA0): {0}"
+        States = 'Inconnu', 'Stable', 'En attente pour figer', ('Gel' + [char]0xE9), 'En attente', 'En attente de la conclusion', ([char]0xC9 + 'chec'); Errors = 'Aucune erreur', ('Erreur r' + [char]0xE9 + 'cup' + [char]0xE9 + 'rable'), 'Erreur non r' + [char]0xE9 + 'cup' + [char]0xE9 + 'rable', ('D' + [char]0xE9 + 'lai d' + [char]0xE9 + 'pass' + [char]0xE9) }
+    qps = @{ Name = "[!!! Wr$([char]0xEF)ter$([char]0xFF1A) $([char]0xAB){0}$([char]0xBB)"; Id = '[Id !!!: {0}'; Instance = '[Instance !!!: {0}'; State = '[!!! $tat: [ {0} ] {1}'; Error = '[!!! Error: {0}'
+        States = 'u', 's', 'wf', 'f', 'wp', 'wc', 'x'; Errors = 'n0', 'r3', 'n4', 't1' }
+}
+
+function Invoke-FakeVssadmin([int]$TimeoutSeconds) {
+    if ($FakeState.vssadmin -eq 'missing') { return New-Object PSObject -Property @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() } }
+    if ($FakeState.vssadmin -eq 'hangs') { Wait-FleetTime $TimeoutSeconds; return New-Object PSObject -Property @{ Found = $true; TimedOut = $true; ExitCode = $null; Output = @('vssadmin 1.1') } }
+    if ($FakeState.vssadmin -eq 'silent' -or (Get-FleetServiceStatus 'VSS') -ne 'Running' -and (Start-FleetService 'VSS')) { return New-FakeResult @('vssadmin 1.1', 'Error') 2 }
+    $words = $FakeWords[$FakeState.language]
+    $lines = New-Object Collections.ArrayList
+    [void]$lines.Add('vssadmin 1.1')
+    foreach ($writer in @($FakeState.writers)) {
+        if ($writer.ContainsKey('hidden') -and $writer.hidden -or (Get-FleetServiceStatus $writer.service) -eq 'Stopped') { continue }
+        if ($writer.ContainsKey('stable_at') -and (Get-FleetTime) -ge $writer.stable_at) { $writer.state = 1; $writer.error = 0 }
+        $wrong = if ($writer.ContainsKey('error')) { $writer.error } else { 0 }
+        [void]$lines.Add(($words.Name -f $writer.name))
+        [void]$lines.Add('   ' + ($words.Id -f "{$($writer.id)}"))
+        [void]$lines.Add('   ' + ($words.Instance -f '{00000000-0000-0000-0000-00000000beef}'))
+        [void]$lines.Add('   ' + ($words.State -f $writer.state, $words.States[[Math]::Min(6, $writer.state)]))
+        [void]$lines.Add('   ' + ($words.Error -f $words.Errors[$wrong]))
+        [void]$lines.Add('')
+    }
+    New-FakeResult $lines.ToArray()
+}
