@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import pytest
 
-from fleet import api
 from fleet.catalog import bind
+from fleet.engine import prepare
 from fleet.engine.plan import Plan, Procedure
 from fleet.engine.run import Execution
 from fleet.engine.steps import Task
@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Run:
     def make(
         guests: dict[str, SimGuest],
         procedure: Procedure = LADDER,
-        mode: api.Mode = "apply",
+        mode: prepare.Mode = "apply",
         *,
         allow: Risk = Risk.DESTRUCTIVE,
         workers: int = 4,
@@ -69,7 +69,7 @@ def run(tmp_path: Path) -> Run:
     ) -> Execution:
         plan = Plan(procedure, tuple(sim_host(name) for name in guests), "c" * 64, "i" * 64)
         ports = sim_ports(network or SimNetwork(guests))
-        settings = api.Settings(allow=allow, workers=workers)
-        return api.execution(plan, mode, settings, state=tmp_path, command="fleet test", ports=ports)
+        settings = prepare.Settings(allow=allow, workers=workers)
+        return prepare.execution(plan, mode, settings, state=tmp_path, command="fleet test", ports=ports)
 
     return make

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Literal, Self
 
-from fleet.api import Ports
+from fleet.engine.prepare import Ports
 from fleet.envelope import prefix
 from fleet.errors import DeniedError, TransportError, UnreachableError
 from fleet.model import Address, Completed, Host, Os, Script, Shell

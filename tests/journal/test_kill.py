@@ -17,7 +17,7 @@ PROGRAM = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-from fleet import api
+from fleet.engine import prepare
 from tests.engine.conftest import LADDER
 from tests.engine.simulator import SimGuest, SimNetwork, sim_host, sim_ports
 from fleet.engine.plan import Plan
@@ -37,7 +37,8 @@ for number in range(200):
 plan = Plan(LADDER, tuple(sim_host(name) for name in guests), "c" * 64, "i" * 64)
 ports = sim_ports(SimNetwork(guests))
 print("ready", flush=True)
-for result in api.execution(plan, "apply", api.Settings(workers=8), state=state, command="x", ports=ports):
+settings = prepare.Settings(workers=8)
+for result in prepare.execution(plan, "apply", settings, state=state, command="x", ports=ports):
     if result.phase == "act":
         print(result.host, flush=True)
 """
