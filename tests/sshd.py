@@ -27,6 +27,7 @@ needs_sshd = [pytest.mark.sshd, pytest.mark.skipif(SSHD is None, reason=REASON)]
 OPTIONS: Mapping[str, str] = {
     "AuthorizedKeysFile": "{folder}/authorized_keys",
     "HostKey": "{folder}/host_key",
+    "KbdInteractiveAuthentication": "no",
     "ListenAddress": "127.0.0.1",
     "MaxStartups": "200:30:400",
     "PasswordAuthentication": "no",

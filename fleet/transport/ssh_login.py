@@ -21,7 +21,7 @@ from fleet.ports import Clock, Deadline
 from fleet.transport import Limits
 from fleet.transport.ssh_files import SshFiles
 from fleet.transport.ssh_known_hosts import SSH_PORT
-from fleet.transport.ssh_rules import HostKeyPolicy, OneMethod, hardened_transport
+from fleet.transport.ssh_rules import HostKeyPolicy, OneMethod, greeting, hardened_transport
 
 # Paramiko reports errors to its logger, which without a handler writes to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -213,6 +213,9 @@ def _dial_through(link: Link, connection: fabric.Connection, deadline: Deadline)
         ) from None
 
 
+_TOO_MANY = ("Exceeded MaxStartups", "Not allowed at this time")
+"""What newer OpenSSH says in place of a greeting (sshd.c, 9.8)."""
+
 _PROHIBITED = 1
 """SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)."""
 
@@ -292,13 +295,17 @@ def _login_error(
             f"{endpoint} took the connection but did not finish the login within {limits.login:g} s; "
             "the guest may be overloaded or hung"
         )
+    said = "" if transport is None else greeting(transport)
+    if said and not said.startswith(("SSH-2.", "SSH-1.99-", *_TOO_MANY)):
+        return ProtocolError(
+            f"what answers at {endpoint} is no SSH server, it says: {printable(said)[:60]}; "
+            "check ansible_port"
+        )
     if "protocol banner" in text:
         return BusyError(
             f"{endpoint} hung up before its greeting, as sshd does when too many log in at once "
             "(MaxStartups); try again, or with fewer --workers"
         )
-    if "protocol version" in text or "SSH banner" in text:
-        return ProtocolError(f"what answers at {endpoint} is no SSH server; check ansible_port")
     if isinstance(error, paramiko.SSHException) and not isinstance(error, paramiko.AuthenticationException):
         return ProtocolError(
             f"{endpoint} broke the SSH protocol during the login ({printable(text)[:100]}); try again"

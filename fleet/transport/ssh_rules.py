@@ -63,6 +63,14 @@ def hardened_transport(sock: Any, policy: HostKeyPolicy) -> paramiko.Transport:
 
 
 class _Packetizer(Packetizer):
+    greeting = ""
+    """The last line the server sent before, or instead of, its SSH greeting."""
+
+    def readline(self, timeout: float) -> str:
+        """Read a line of the greeting, and remember it for the error it may lead to."""
+        self.greeting = super().readline(timeout)
+        return self.greeting
+
     def start_handshake(self, timeout: float) -> None:
         """Nothing: the login has a deadline of its own, and this one costs a thread per connection."""
 
@@ -176,3 +184,9 @@ def _check_agreement(transport: paramiko.Transport | None) -> None:
             "the server offers only encrypt-then-MAC and no strict key exchange, which together can be "
             "tampered with (CVE-2023-48795); nothing was sent. Update OpenSSH in the guest"
         )
+
+
+def greeting(transport: paramiko.Transport) -> str:
+    """Give the last line the server sent in the clear; empty if none came."""
+    packetizer = transport.packetizer
+    return packetizer.greeting if isinstance(packetizer, _Packetizer) else ""

@@ -29,6 +29,7 @@ class BadServer:
     def __init__(self, behave: Callable[[socket.socket, threading.Event], None]) -> None:
         self._behave = behave
         self._over = threading.Event()
+        self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._socks: list[socket.socket] = []
@@ -41,6 +42,7 @@ class BadServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             self._socks.append(sock)
             thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
             self._threads.append(thread)
@@ -73,10 +75,10 @@ class BadServer:
 
 
 class Proxy(BadServer):
-    """Passes bytes on to a server until it is told to cut.
+    """Passes bytes on to a server until it is told to cut or stall.
 
     ``cut_after`` resets the connection once so many bytes came from the server; ``stall_after`` stops
-    passing them on, with the connection open.
+    passing on what comes from it, with the connection open.
     """
 
     def __init__(self, port: int, *, cut_after: int | None = None, stall_after: int | None = None) -> None:
@@ -84,8 +86,8 @@ class Proxy(BadServer):
         self._cut_after = cut_after
         self._stall_after = stall_after
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self.to_server = bytearray()
-        """Everything the client has sent."""
+        self.from_server = 0
+        """Bytes passed on from the server."""
         super().__init__(self._pass_on)
 
     def cut(self) -> None:
@@ -94,6 +96,10 @@ class Proxy(BadServer):
             for sock in pair:
                 reset(sock)
 
+    def stall(self) -> None:
+        """Pass on nothing more from the server."""
+        self._stall_after = self.from_server
+
     def _pass_on(self, client: socket.socket, over: threading.Event) -> None:
         with socket.create_connection(("127.0.0.1", self._target)) as server:
             self._pairs.append((client, server))
@@ -101,25 +107,25 @@ class Proxy(BadServer):
             back.start()
             with contextlib.suppress(OSError):
                 while data := client.recv(65_536):
-                    self.to_server += data
                     server.sendall(data)
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
             back.join(_JOIN)
 
     def _back(self, server: socket.socket, client: socket.socket, over: threading.Event) -> None:
-        passed = 0
         with contextlib.suppress(OSError):
-            while data := server.recv(1 if self._cut_after is not None else 65_536):
-                if self._stall_after is not None and passed + len(data) > self._stall_after:
-                    client.sendall(data[: self._stall_after - passed])
-                    over.wait()
-                    return
-                passed += len(data)
-                client.sendall(data)
-                if self._cut_after is not None and passed >= self._cut_after:
+            while data := server.recv(65_536):
+                limit = self._cut_after if self._cut_after is not None else self._stall_after
+                room = len(data) if limit is None else limit - self.from_server
+                client.sendall(data[:room])
+                self.from_server += len(data[:room])
+                if room >= len(data):
+                    continue
+                if self._cut_after is not None:
                     reset(client)
-                    return
+                else:
+                    over.wait()
+                return
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
