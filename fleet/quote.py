@@ -26,8 +26,9 @@ _PS_SINGLE_QUOTE = re.compile("['\u2018\u2019\u201a\u201b]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SH_WORDS = "case do done elif else esac fi for if in then until while function select time"
-_FRAME_NAMES = "check root"
-"""What a frame sets for a snippet; its other variables and those of a library begin with ``fleet_``."""
+_OUR_WORDS = "check manager root service"
+_OUR_PREFIXES = ("fleet_", "service_", "waagent_")
+"""What the frame and the library of sh set; a parameter of such a name would be written over."""
 _PS_VARIABLES = (
     "args error event false foreach home host input matches null ofs pid profile pscmdlet pshome psitem "
     "pwd sender switch this true"
@@ -40,7 +41,7 @@ _PS_PARAMETERS = (
 )
 """What every advanced function already has, about_CommonParameters, with the aliases."""
 
-RESERVED_NAMES = frozenset(f"{_SH_WORDS} {_FRAME_NAMES} {_PS_VARIABLES} {_PS_PARAMETERS}".split())
+RESERVED_NAMES = frozenset(f"{_SH_WORDS} {_OUR_WORDS} {_PS_VARIABLES} {_PS_PARAMETERS}".split())
 """Names no parameter may have. One set for both shells, since twins share their header."""
 
 
@@ -48,7 +49,7 @@ def check_name(name: str) -> None:
     """Refuse a parameter name that is no variable in both shells, or that something else already has."""
     if not _NAME.fullmatch(name):
         raise ParameterError(f"{name!r} can't be a parameter's name: use a-z, then a-z, 0-9 and _")
-    if name in RESERVED_NAMES or name.startswith("fleet_"):
+    if name in RESERVED_NAMES or name.startswith(_OUR_PREFIXES):
         raise ParameterError(f'"{name}" already means something to a shell or to fleet; take another name')
 
 
