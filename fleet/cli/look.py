@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import click
 from fleet import api
 from fleet.cli import carry, options
 from fleet.engine.prepare import Settings, execution
-from fleet.journal import Run, default_state
+from fleet.engine.verdict import EXIT_FAILED, EXIT_FINE
+from fleet.journal import History, Run, default_state
 from fleet.model import Outcome, Result
 from fleet.report import terminal
 
@@ -34,7 +36,7 @@ def ping(**chosen: Any) -> int:
 
     Says which system and shell answered, with which rights, and how far its clock is off.
     """
-    return _look("ping", {}, show_ping, **chosen)
+    return _look("ping", {}, show_ping, judge=_probes_intact, **chosen)
 
 
 @click.command()
@@ -59,6 +61,7 @@ def _look(
     outputs: tuple[Path, ...],
     state: Path | None,
     scripts: tuple[Path, ...],
+    judge: Callable[[Run], bool] = lambda _run: True,
 ) -> int:
     forms = options.output_forms(outputs)
     catalog = api.load_catalog(*scripts)
@@ -74,7 +77,10 @@ def _look(
         state=folder,
         command=shlex.join(carry.command_line()),
     )
-    return carry.carry_out(started, folder, format_, forms, show)
+    code = carry.carry_out(started, folder, format_, forms, show)
+    if code == EXIT_FINE and not judge(History(folder).run(started.header.id)):
+        return EXIT_FAILED
+    return code
 
 
 def show_check(run: Run) -> str:
@@ -99,6 +105,8 @@ def show_ping(run: Run) -> str:
         result = by_host.get(line.host)
         if result is not None and line.outcome is Outcome.OK:
             parts = [line.message, *_skew(result), f"{result.seconds * 1000:.0f} ms"]
+            if not _probe_intact(result):
+                parts.append("BUT a value came back changed: don't use fleet on it, and report this")
             line = terminal.HostLine(line.host, line.outcome, ", ".join(parts))
         lines.append(line)
     words = {line.host: line.outcome for line in lines}
@@ -107,8 +115,19 @@ def show_ping(run: Run) -> str:
 
 
 def _skew(result: Result) -> list[str]:
-    clock = result.data.get("clock")
-    if isinstance(clock, bool) or not isinstance(clock, int | float):
+    """How far the guest's clock is off, as far as whole seconds tell."""
+    epoch = result.data.get("epoch")
+    if isinstance(epoch, bool) or not isinstance(epoch, int):
         return []
-    middle = result.started.timestamp() + result.seconds / 2
-    return [f"clock {clock - middle:+.1f} s"]
+    began, ended = result.started.timestamp(), result.started.timestamp() + result.seconds
+    skew = min(0.0, epoch + 1 - began) + max(0.0, epoch - ended)
+    return ["clock right" if skew == 0 else f"clock {skew:+.0f} s"]
+
+
+def _probes_intact(run: Run) -> bool:
+    return all(_probe_intact(result) for result in run.results if result.outcome is Outcome.OK)
+
+
+def _probe_intact(result: Result) -> bool:
+    sent = api.load_catalog().snippet("ping").params["probe"].default
+    return bool(result.data.get("probe") == sent)

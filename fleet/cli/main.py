@@ -20,6 +20,7 @@ _COMMANDS = {
     "ping": "fleet.cli.look:ping",
     "list": "fleet.cli.library:list_",
     "show": "fleet.cli.library:show",
+    "explain": "fleet.cli.explain:explain",
     "check": "fleet.cli.look:check",
     "fix": "fleet.cli.fix:fix",
     "apply": "fleet.cli.fix:apply",
