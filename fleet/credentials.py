@@ -127,15 +127,25 @@ def _from_file(ref: SecretRef) -> str:
             raise _error(ref, "is a symbolic link; name the file itself") from None
         reason = getattr(error, "strerror", None) or "its name is not valid"
         raise _error(ref, f"can't be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise _error(ref, "is no regular file")
-        if state.st_uid not in {os.geteuid(), 0}:
-            raise _error(ref, "belongs to somebody else; it has to be yours or root's")
-        if state.st_mode & 0o077:
-            raise _error(ref, "may be read or changed by others; run: chmod 600 on it")
-        return _line(ref, file.read(MAX_BYTES + 1))
+    try:
+        _check_file(ref, os.fstat(descriptor))
+        data = b""
+        while len(data) <= MAX_BYTES and (chunk := os.read(descriptor, 65_536)):
+            data += chunk
+    except OSError as error:
+        raise _error(ref, f"can't be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    return _line(ref, data)
+
+
+def _check_file(ref: SecretRef, state: os.stat_result) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        raise _error(ref, "is no regular file")
+    if state.st_uid not in {os.geteuid(), 0}:
+        raise _error(ref, "belongs to somebody else; it has to be yours or root's")
+    if state.st_mode & 0o077:
+        raise _error(ref, "may be read or changed by others; run: chmod 600 on it")
 
 
 def _line(ref: SecretRef, data: bytes) -> str:
@@ -180,6 +190,8 @@ def _from_command(ref: SecretRef, clock: Clock) -> str:
     assert process.stdout is not None, "asked for above"
     try:
         data = _read(process.stdout, deadline)
+        if data is not None and len(data) > MAX_BYTES:
+            return _line(ref, data)  # which refuses it
         code = process.wait(deadline.remaining) if data is not None else None
     except subprocess.TimeoutExpired:
         code = None

@@ -87,12 +87,18 @@ def _machine(machine: Mapping[str, Any], counts: Counter[str], place: Place, dra
     settings = [(key, Setting(value, place)) for key, value in variables.items() if value is not None]
     for group_name in groups:
         owner = draft.group(group_name, place)
-        if owner is None:
-            continue
-        if group_name == system:
-            draft.put(owner, "fleet_os", Setting(system, place))
-            draft.put(owner, "ansible_connection", Setting(_CONNECTION[system], place))
-        draft.put_all(draft.members(owner, title, place), settings)
+        if owner is not None:
+            draft.put_all(draft.members(owner, title, place), settings)
+    _defaults(system, place, draft)
+
+
+def _defaults(system: str, place: Place, draft: Draft) -> None:
+    """Say how a system is reached in a parent of its group, so that the group itself may say otherwise."""
+    parent = draft.group(f"azure_{system}", place)
+    assert parent is not None, "its name is valid"
+    draft.child(parent, system, place)
+    draft.put(parent, "fleet_os", Setting(system, place))
+    draft.put(parent, "ansible_connection", Setting(_CONNECTION[system], place))
 
 
 def _text(machine: Mapping[str, Any], key: str) -> str:

@@ -45,7 +45,7 @@ def _check_columns(columns: list[str], path: Path, draft: Draft) -> None:
         elif column in columns[:number]:
             draft.mistakes.add(f"the column {shown(column)} stands twice; keep one", place)
         for prefix in ("ansible_", "fleet_"):
-            if prefix + column in KNOWN:
+            if number and prefix + column in KNOWN:
                 draft.mistakes.add(
                     f'the column {shown(column)} is not a setting; did you mean "{prefix}{column}"?', place
                 )

@@ -53,8 +53,12 @@ def _content(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is not valid"
         raise InventoryError(f"the file can't be opened: {reason}", Place(path)) from None
+    try:
+        _check(os.fstat(descriptor), path)
+    except InventoryError:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        _check(os.fstat(file.fileno()), path)
         return file.read(MAX_BYTES)
 
 
@@ -98,7 +102,7 @@ def _format(text: str, path: Path) -> Reader:
     if by_suffix is not None:
         return by_suffix
     body = re.sub(r"^(?:\s*[#;][^\n]*\n)*", "", text).lstrip()
-    if re.match(r"\[\s*[\]{]", body):
+    if re.match(r"\[\s*[\]{]", body) or (path.suffix.lower() == ".json" and body.startswith("[")):
         return read_azure
     if body.startswith(("---", "{", "%YAML")) or re.match(
         r"[\"']?[A-Za-z0-9_.-]+[\"']?\s*:\s*(?:[#{]|$)", body, re.M

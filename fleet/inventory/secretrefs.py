@@ -83,7 +83,10 @@ def _reference(source: str, locator: JsonValue, place: Place) -> SecretRef:
             raise ValueError("{env: ...} has to name an environment variable (letters, digits, underscores)")
         return SecretRef("env", (locator,), place)
     if source == "file":
-        return SecretRef("file", (str(near(place, locator)),), place)
+        try:
+            return SecretRef("file", (str(near(place, locator)),), place)
+        except ValueError as error:
+            raise ValueError(f"the secret's file {error}") from None
     service, slash, user = locator.rpartition("/")
     if not (service and slash and user):
         raise ValueError("{keyring: ...} has to be SERVICE/USER")
@@ -117,5 +120,5 @@ def near(place: Place, text: str) -> Path:
     try:
         path = Path(text).expanduser()
     except RuntimeError:
-        raise ValueError("the path begins with ~ and a user who has no home here; write it out") from None
+        raise ValueError("begins with ~ and a user who has no home here; write the path out") from None
     return path if path.is_absolute() else place.path.absolute().parent / path

@@ -279,6 +279,7 @@ NOT_OURS = frozenset(
 def understand(owner: Owner, mistakes: Mistakes) -> Understood:
     """Sort and convert what is said of a host or group; what is wrong is noted and left out."""
     settings: dict[str, Typed] = {}
+    spelled: dict[str, str] = {}
     variables: dict[str, JsonValue] = {}
     for key, setting in owner.settings.items():
         name = ALIASES.get(key, key)
@@ -289,9 +290,10 @@ def understand(owner: Owner, mistakes: Mistakes) -> Understood:
                 said = str(error) if name in _SECRETS else f"{key} {error}"
                 mistakes.add(said, setting.place, owner.title)
                 continue
-            if name in settings:
+            other = spelled.setdefault(name, key)
+            if other != key:
                 mistakes.add(
-                    f"{key} means the same as {name}; keep one of the two", setting.place, owner.title
+                    f"{key} means the same as {other}; keep one of the two", setting.place, owner.title
                 )
             settings[name] = typed
             continue
@@ -321,7 +323,7 @@ def _looks_like_ours(key: str) -> str | None:
         return None
     spelled = key.lower().replace("-", "_")
     own = spelled.startswith("fleet_")
-    cutoff = 0.6 if own else 0.87
+    cutoff = 0.75 if own else 0.87
     close = difflib.get_close_matches(spelled, [*KNOWN, *ALIASES], 1, cutoff)
     if close:
         return f'{shown(key)} is not a setting; did you mean "{close[0]}"?'

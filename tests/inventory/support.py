@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -11,6 +12,7 @@ from fleet.errors import UsageError, UsageErrors
 from fleet.inventory import Inventory, load
 from fleet.model import Host
 
+T = TypeVar("T")
 Write = Callable[[str, str], Path]
 
 
@@ -22,6 +24,14 @@ def refused(*paths: Path) -> list[str]:
     errors = error.errors if isinstance(error, UsageErrors) else [error]
     folder = f"{paths[0].parent}/"
     return [str(one).replace(folder, "") for one in errors]
+
+
+def attempt(action: Callable[[], T]) -> T | UsageError:
+    """What comes of an action that may refuse; any other exception is a failure of the test."""
+    try:
+        return action()
+    except UsageError as error:
+        return error
 
 
 def only_host(inventory: Inventory) -> Host:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from fleet.errors import InventoryError
+from fleet.errors import InventoryError, UsageError
 from fleet.inventory import parse_address
 from fleet.model import Address
+from tests.inventory.support import attempt
 
 
 class TestAccepted:
@@ -76,7 +77,7 @@ class TestRefused:
             ("255.255.255.255", "is not the address of one host"),
             ("ff02::1", "is not the address of one host"),
             ("::", "is not the address of one host"),
-            ("１０.1.0.4", "is not a valid international host name"),
+            ("\uff11\uff10.1.0.4", "is not a valid international host name"),
             ("1。1。1。1", "is not a valid international host name"),
             ("we\u212a.example", "is not a valid international host name"),
         ],
@@ -111,10 +112,9 @@ def test_an_ip_address_stays_the_same_address(written: ipaddress.IPv4Address | i
 @example("127.1")
 def test_whatever_is_accepted_means_one_host_and_nothing_of_it_is_lost(text: str) -> None:
     """The result parses to itself, has all that was written, and resolvers do not read it otherwise."""
-    try:
-        address = parse_address(text)
-    except InventoryError as error:
-        assert error.message.isprintable()
+    address = attempt(lambda: parse_address(text))
+    if isinstance(address, UsageError):
+        assert str(address).isprintable()
         return
     assert parse_address(address.text) == address
     assert address.text.isascii()
