@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -120,6 +120,12 @@ class FakeWindows:
         """What the guest is like now."""
         found: dict[str, Any] = json.loads(self._path.read_text("utf-8"))
         return found
+
+    @property
+    def ledger(self) -> Sequence[str]:
+        """What was done to it, one line each, in order."""
+        lines: list[str] = self.state["ledger"]
+        return lines
 
     def spawn(self, command: str) -> Process:
         """Start fleet's constant PowerShell command line; any other ends at once, as an unknown program."""

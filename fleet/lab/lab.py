@@ -35,10 +35,6 @@ class Resident(Guest, Protocol):
         """What was done, one line each, in order."""
         ...
 
-    def close(self) -> None:
-        """Give back everything outside the lab's folder."""
-        ...
-
 
 class Accounts:
     """The lab's passwords: new in every lab, in files that only its owner can read."""
@@ -89,8 +85,6 @@ class Lab:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for guest in self.guests.values():
-                stack.callback(guest.close)
             ssh = stack.enter_context(SshServer(self._linux))
             winrm = stack.enter_context(WinrmServer(self._windows))
             (self.folder / "known_hosts").write_text(ssh.known_hosts_text(), encoding="ascii")

@@ -42,9 +42,6 @@ class WindowsModel:
         """What was done to it, one line each, in order."""
         return self.state.ledger
 
-    def close(self) -> None:
-        """Nothing is outside this object."""
-
     def spawn(self, command: str) -> Process:
         """Start fleet's constant PowerShell command line; any other ends at once, as an unknown program."""
         if command != POWERSHELL_COMMAND:
