@@ -114,6 +114,8 @@ class Catalog:
                 errors += error.errors
             except UsageError as error:
                 errors.append(error)
+        # a snippet that is wrong is met again by the runbooks that use it
+        errors = list({str(error): error for error in errors}.values())
         if len(errors) == 1:
             raise errors[0]
         if errors:

@@ -67,7 +67,7 @@ def _bind(
 def _default(snippet: Snippet, param: Param) -> ParamValue:
     if param.default is None:
         raise ParameterError(f'{snippet.name} needs the parameter "{param.name}": {param.about}')
-    return param.default
+    return _of_type(param, param.default)
 
 
 def _unknown(snippet: Snippet, name: str) -> str:
