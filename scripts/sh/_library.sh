@@ -397,6 +397,8 @@ fleet_quietly() {
 
 waagent_conf=$root/etc/waagent.conf
 waagent_log=$root/var/log/waagent.log
+waagent_python='([^ ]*python[^ /]*( -[^ ]+)* )?'
+waagent_daemon="^[0-9]+ $waagent_python([^ ]*/)?waagent(2\.0)?( [^ ]+)* [-/]*daemon( |\$)"
 
 # Looks at the agent once. Sets
 #   $service $manager $service_*   as service_find and service_look do; $service may be empty
@@ -408,8 +410,7 @@ waagent_log=$root/var/log/waagent.log
 waagent_look() {
     service_find walinuxagent waagent || : # Debian, Ubuntu and Kali; everybody else
     service_look
-    waagent_pids=$(processes '[w]aagent' | grep -E ' ([^ ]*/)?waagent(2\.0)?( [^ ]+)* [-/]*daemon( |$)' |
-        cut -d ' ' -f 1 | tr '\n' ' ') || :
+    waagent_pids=$(processes '[w]aagent' | grep -E "$waagent_daemon" | cut -d ' ' -f 1 | tr '\n' ' ') || :
     waagent_pids=${waagent_pids% }
     waagent_ids=
     for waagent_pid in $waagent_pids; do
@@ -550,6 +551,7 @@ waagent_hint_unread() {
 waagent_restart() {
     waagent_old=$waagent_ids
     waagent_size=$(wc -c <"$waagent_log" 2>/dev/null) || waagent_size=0
+    waagent_file=$(ls -i "$waagent_log" 2>/dev/null) || waagent_file=
     waagent_status=0
     service_act restart 60 || waagent_status=$?
     note "restart of $service by $manager: status $waagent_status"
@@ -583,7 +585,10 @@ waagent_judge_restart() {
 
 waagent_new_lines() {
     waagent_now=$(wc -c <"$waagent_log" 2>/dev/null) || waagent_now=0
-    [ "$waagent_now" -ge "$waagent_size" ] || waagent_size=0 # rotated meanwhile
+    if [ "$waagent_now" -lt "$waagent_size" ] ||
+        [ "$(ls -i "$waagent_log" 2>/dev/null)" != "$waagent_file" ]; then
+        waagent_size=0 # the log was rotated meanwhile
+    fi
     tail -c +"$((waagent_size + 1))" "$waagent_log" 2>/dev/null || :
 }
 
