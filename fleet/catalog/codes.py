@@ -17,6 +17,9 @@ _LABELS = (
 LABEL = re.compile(rf"^(?:(?:{_LABELS})\b[\s:#=]*)+(?=\S)", re.IGNORECASE)
 """Words that stand before a code."""
 
+LABEL_BEFORE = re.compile(rf"\b(?:{_LABELS})[\s:#=]*$", re.IGNORECASE)
+"""Such a word at the end of a text, the next word being the code."""
+
 _HEX = re.compile(r"0x0*([0-9a-f]{1,8})", re.IGNORECASE)
 _NEGATIVE = re.compile(r"-[0-9]{9,10}")
 

@@ -69,7 +69,7 @@ def load(source: SnippetText) -> Document:
 
 
 def _value(node: yaml.Node, source: SnippetText, seen: set[int]) -> Any:
-    """Make the value of a node; all runbooks are read for one question, and PyYAML's constructors are slow."""
+    """Make the value of a node; one question reads all runbooks, and PyYAML's constructors are slow."""
     if id(node) in seen:
         raise CatalogError("aliases (* and &) are not allowed; write it out", _at(node, source))
     seen.add(id(node))

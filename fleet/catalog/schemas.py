@@ -162,6 +162,62 @@ class RunbookSchema(_Document):
     sources: list[SourceSchema] = []
 
 
+class ExplainedCheckSchema(_Document):
+    """The check that detects the fault."""
+
+    check: Name
+    title: Text
+
+
+class ExplainedRungSchema(_Document):
+    """One step of the ladder, with what it may cost."""
+
+    remedy: Name
+    title: Text
+    risk: Literal["safe", "service-interruption", "reboot", "destructive"]
+    params: dict[Variable, Value]
+    only_after: str | None
+
+
+class ExplainedSchema(_Document):
+    """A runbook that fits the question, and why."""
+
+    by: Literal["code", "id", "text"]
+    score: Annotated[float, Field(ge=0, le=1, description="1 is as good as it gets")]
+    code: Annotated[str | None, Field(description="The code as the runbook writes it, if it was found by it")]
+    id: Name
+    title: Text
+    os: Annotated[Literal["linux", "windows"] | None, Field(description="null: both")]
+    codes: list[Text]
+    about: Text
+    detect: ExplainedCheckSchema | None
+    ladder: list[ExplainedRungSchema]
+    outside: list[Text]
+    left_alone: list[Text]
+    evidence: list[Name]
+    related: list[Name]
+    steps: list[StepSchema]
+    decisions: list[DecisionSchema]
+    sources: list[SourceSchema]
+
+
+class AnswerSchema(_Document):
+    """What was found for one question, the best first."""
+
+    question: str
+    matches: list[ExplainedSchema]
+    suggestions: Annotated[list[Text], Field(description="What was perhaps meant, where nothing was found")]
+
+
+class ExplainSchema(_Document):
+    """The output of ``fleet explain --format json``; ``ndjson`` has one answer a line."""
+
+    model_config = ConfigDict(title="fleet explain")
+
+    schema_: Annotated[Literal["fleet.explain/1"], Field(alias="schema")]
+    answers: list[AnswerSchema]
+
+
 def header_problems(fields: dict[str, Any]) -> list[Problem]:
     """Say what is wrong with the shape of a header."""
     return _problems(HeaderSchema, fields)
@@ -177,6 +233,7 @@ def documents() -> dict[str, dict[str, Any]]:
     published: dict[str, type[BaseModel]] = {
         "snippet-header.schema.json": HeaderSchema,
         "runbook.schema.json": RunbookSchema,
+        "explain.schema.json": ExplainSchema,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {name: dialect | schema.model_json_schema() for name, schema in published.items()}

@@ -1,0 +1,137 @@
+"""No fault of the catalogue is forgotten: each has a runbook, and each of its steps is somewhere."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import pytest
+
+from fleet.catalog import Catalog, load
+from fleet.model import Runbook
+from tests.catalog.catalogue_index import CATALOGUE, INDEX, build
+
+COVERED = ("azvm-", "agent-")
+"""Families of faults that are answered; the third, mars-, follows."""
+
+GUEST_PART_STILL_TO_COME = {
+    "agent-dhcp-wireserver",
+    "agent-dotnet-45",
+    "agent-linux-auto-restart",
+    "agent-linux-collect-logs",
+    "agent-linux-install",
+    "agent-linux-outdated",
+    "agent-windows-install",
+    "agent-windows-update",
+    "agent-windows-version-minimum",
+    "azvm-backup-extension-fails-to-load",
+    "azvm-bitlocker-locked",
+    "azvm-event-log-other-backup-product",
+    "azvm-extension-config-parsing-machinekeys",
+    "azvm-extension-stuck-in-deletion",
+    "azvm-fsfreeze-failed",
+    "azvm-high-cpu-or-memory",
+    "azvm-iaasvmprovider-service",
+    "azvm-internet-connectivity",
+    "azvm-linux-vmsnapshot-version",
+    "azvm-os-supported",
+    "azvm-other-backup-service-running",
+    "azvm-restore-disks-offline",
+    "azvm-selinux-waagent-path",
+    "azvm-snapshot-limit-reached",
+    "azvm-sql-full-vss-backup-delay",
+    "azvm-timeout-vm-network-unresponsive",
+    "azvm-vcredist-installation-failure",
+    "azvm-vmrestorepoint-internal-error-antivirus",
+    "azvm-vss-timeout-iops",
+}
+"""Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
+
+This list has to become empty: whoever builds a check takes its fault off.
+"""
+
+SYSTEMS = {"linux": "linux", "windows": "windows", "any": None, "outside-guest": None}
+
+
+def index() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(INDEX.read_text("utf-8"))
+    return found
+
+
+ENTRIES: dict[str, dict[str, Any]] = {
+    id: entry for id, entry in index()["entries"].items() if id.startswith(COVERED)
+}
+every_fault = pytest.mark.parametrize("id", ENTRIES)
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return load()
+
+
+def only_points_elsewhere(book: Runbook) -> bool:
+    """Whether all that the documents tell to do belongs to other faults, which have runbooks."""
+    return bool(book.related) and bool(book.steps) and all(step.runbook for step in book.steps)
+
+
+def test_the_index_is_that_of_the_catalogue() -> None:
+    if not CATALOGUE.exists():
+        pytest.skip("the catalogue is not beside this checkout")
+    assert build(CATALOGUE) == index(), f"python -m tests.catalog.catalogue_index {CATALOGUE}"
+
+
+def test_there_are_as_many_faults_as_the_documents_have() -> None:
+    assert sum(id.startswith("azvm-") for id in ENTRIES) == 56
+    assert sum(id.startswith("agent-") for id in ENTRIES) == 13
+
+
+def test_every_name_in_a_runbook_leads_somewhere() -> None:
+    """Checks, remedies, collectors, other runbooks, numbers of ``outside``: all of it is verified."""
+    catalog().verify()
+
+
+@every_fault
+class TestEveryFault:
+    def test_has_a_runbook_for_its_systems(self, id: str) -> None:
+        book = catalog().runbook(id)
+        assert (book.os.value if book.os else None) == SYSTEMS[ENTRIES[id]["platform"]]
+
+    def test_is_found_by_each_of_its_codes(self, id: str) -> None:
+        """A code that several faults share leads to one of them, which names the others or is named."""
+        book = catalog().runbook(id)
+        for code in ENTRIES[id]["codes"]:
+            found = catalog().by_code(code)
+            assert found is book or id in found.related or found.id in book.related, code
+
+    def test_says_where_each_step_of_the_documents_is(self, id: str) -> None:
+        assert len(catalog().runbook(id).steps) == len(ENTRIES[id]["steps"])
+
+    def test_names_its_sources(self, id: str) -> None:
+        assert catalog().runbook(id).sources
+
+    def test_does_in_the_guest_what_can_be_done_there(self, id: str) -> None:
+        book = catalog().runbook(id)
+        if ENTRIES[id]["in_guest"] == "none":
+            assert not book.ladder
+            assert book.outside
+        elif book.detect is None:
+            assert id in GUEST_PART_STILL_TO_COME or only_points_elsewhere(book)
+
+    def test_decides_where_the_documents_disagree(self, id: str) -> None:
+        if ENTRIES[id]["disputed"]:
+            assert catalog().runbook(id).decisions
+
+
+@pytest.mark.parametrize("id", sorted(GUEST_PART_STILL_TO_COME))
+def test_what_is_still_to_come_is_not_there_yet(id: str) -> None:
+    book = catalog().runbook(id)
+    assert book.detect is None, f"take {id} off the list: it has a check now"
+    assert not book.ladder
+    assert book.outside, "until then it says what a person does by hand"
+
+
+@pytest.mark.parametrize("ambiguity", index()["ambiguities"], ids=lambda each: each["issue"])
+def test_what_the_documents_leave_open_is_decided_somewhere(ambiguity: dict[str, Any]) -> None:
+    if any(id.startswith(COVERED) for id in ambiguity["entries"]):
+        assert any(catalog().runbook(id).decisions for id in ambiguity["entries"] if id.startswith(COVERED))
