@@ -78,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection: its login, its seal, and the requests that come over it."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body of a reply leave together
     server: Listener
     connection: Any
 
@@ -88,6 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         self._context: spnego.ContextProxy | None = None
         self._user: str | None = None
         self._sealed = False
+        self._scheme = "https" if self._service.context else "http"
         if self._service.context:
             self.request.settimeout(10)
             self.request = self._service.context.wrap_socket(self.request, server_side=True)
@@ -114,6 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         if self.path != "/wsman":
+            self._service.elsewhere += 1
             self._status(404)
         elif not self._user and not self._logged_in(body):
             return
@@ -217,6 +221,7 @@ class Handler(BaseHTTPRequestHandler):
                 f"HTTP/1.1 200 OK\r\nContent-Type: {_SOAP}\r\nContent-Length: 5000\r\n\r\n".encode()
             )
             self.wfile.write(reply[:100])
+            self.wfile.flush()
             self._hang_up()
         elif how is Fault.STALE:
             self._reply(status, reply)
@@ -224,7 +229,7 @@ class Handler(BaseHTTPRequestHandler):
         elif how is Fault.PLAIN:
             self._raw(status, reply, {"Content-Type": _SOAP})
         elif how is Fault.REDIRECT:
-            self._raw(307, b"", {"Location": f"http://127.0.0.1:{self._service.port}/elsewhere"})
+            self._raw(307, b"", {"Location": f"{self._scheme}://127.0.0.1:{self._service.port}/elsewhere"})
         elif how is Fault.GZIP:
             bomb = gzip.compress(bytes(8_000_000))
             self._raw(500, bomb, {"Content-Type": _SOAP, "Content-Encoding": "gzip"})
@@ -245,6 +250,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"HTTP/1.1 200 OK\r\n{head}".encode())
             while not self._service.stopping:
                 self.wfile.write(b"x")
+                self.wfile.flush()
                 time.sleep(_DRIP)
         self.close_connection = True
 

@@ -114,13 +114,15 @@ class Service:
         """Names of all operations asked for, in order; "Login" for a step of a login."""
         self.messages = 0
         """HTTP requests, those without an answer to their login included."""
+        self.elsewhere = 0
+        """Requests for another path than ``/wsman``, where a redirect would lead."""
         self.connections = 0
         self.stopping = False
         self._planned: list[tuple[Fault, str]] = []
         self._lock = threading.Lock()
         self._http = Listener(("127.0.0.1", 0), Handler)
         self._http.service = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="lab-winrm")
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="lab-winrm")
 
     @property
     def port(self) -> int:

@@ -8,10 +8,10 @@ a chunk length or a body can't be endless either in size or in time, before the 
 
 from __future__ import annotations
 
-import http.client
 import io
 import socket
 from collections.abc import Mapping
+from http.client import BadStatusLine, HTTPException, RemoteDisconnected, UnknownProtocol
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -32,6 +32,9 @@ MAX_REPLY = 1_048_576
 
 _SEND_PIECE = 65_536
 """Bytes handed to the socket between two looks at the clock."""
+
+
+_MAYBE_HTTPS = "Is it the port of the HTTPS listener (5986)? Then set ansible_winrm_scheme: https."
 
 
 class TimedSocket:
@@ -141,7 +144,7 @@ class TimedSocket:
     def _failure(self, error: OSError) -> TransportError:
         if isinstance(error, TimeoutError):
             return self._late()
-        return failed_tls(error, self._endpoint) or lost(self._endpoint)
+        return failed_tls(error, self._endpoint) or _LostError(f"{self._endpoint} is gone")
 
 
 class _Raw(io.RawIOBase):
@@ -163,12 +166,8 @@ class _Raw(io.RawIOBase):
         super().close()
 
 
-def lost(endpoint: str) -> UnreachableError:
-    """Give the error of a connection that ended before its time."""
-    return UnreachableError(
-        f"The connection to {endpoint} was lost. Look whether the guest, its WinRM service or the network "
-        "went down."
-    )
+class _LostError(UnreachableError):
+    """The connection ended before its time."""
 
 
 class _Connection(HTTPConnection):
@@ -249,6 +248,7 @@ class Wire:
             raise
         self._pool = _Pool(_Connection(self._link, address.text, port, self.endpoint))
         self.session = self._new_session(address, port)
+        self._answered = False
 
     @property
     def wrote(self) -> bool:
@@ -268,21 +268,27 @@ class Wire:
         """
         self._link.begin(deadline)
         try:
-            return self.session.send(request, allow_redirects=False, stream=False)
+            response = self.session.send(request, allow_redirects=False, stream=False)
         except (
+            _LostError,
             requests.RequestException,
             HTTPError,
-            http.client.HTTPException,
+            HTTPException,
             OSError,
             ValueError,
         ) as error:
             strange = _speaks_no_http(error)
+        else:
+            self._answered = True
+            return response
         if strange:
-            raise ProtocolError(
-                f"{self.endpoint} does not speak HTTP. Is it the port of the HTTPS listener (5986)? "
-                "Then set ansible_winrm_scheme: https."
-            )
-        raise lost(self.endpoint)
+            raise ProtocolError(f"{self.endpoint} does not speak HTTP. {_MAYBE_HTTPS}")
+        if not self._answered and self.scheme == "http":
+            raise UnreachableError(f"{self.endpoint} hung up at the first request. {_MAYBE_HTTPS}")
+        raise _LostError(
+            f"The connection to {self.endpoint} was lost. Look whether the guest, its WinRM service or the "
+            "network went down."
+        )
 
     def close(self) -> None:
         """Hang up."""
@@ -350,7 +356,7 @@ def dial(address: Address, port: int, deadline: Deadline) -> socket.socket:
 def _speaks_no_http(error: BaseException | None) -> bool:
     """Whether the cause of the error is a reply that is not HTTP at all."""
     while error is not None:
-        if isinstance(error, http.client.BadStatusLine | http.client.UnknownProtocol):
-            return not isinstance(error, http.client.RemoteDisconnected)
+        if isinstance(error, BadStatusLine | UnknownProtocol):
+            return not isinstance(error, RemoteDisconnected)
         error = error.__context__
     return False

@@ -11,7 +11,6 @@ import hashlib
 import itertools
 import json
 import os
-import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +34,7 @@ from fleet.transport.ssh import SshTransports
 from fleet.transport.winrm import WinrmTransports
 from tests.sshd import needs_sshd, running_sshd
 from tests.transport.proxy import Proxy
-from tests.transport.winrm_world import PASSWORD, USER, LineGuest, line
+from tests.transport.winrm_world import PASSWORD, USER, LineGuest, line, wait_for_hang_up
 
 GRACE = 0.3
 LIMITS = Limits(connect=5.0, login=10.0, grace=GRACE)
@@ -286,8 +285,7 @@ def winrm_world(folder: Path) -> Iterator[World]:
 
         def cut(transport: Any) -> None:
             proxy.cut()
-            wire = transport._session._wire
-            assert select.select([wire._link], [], [], 5.0)[0]
+            wait_for_hang_up(transport)
 
         yield World(
             "winrm-lab",

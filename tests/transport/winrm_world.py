@@ -6,6 +6,7 @@ import base64
 import contextlib
 import os
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -118,11 +119,18 @@ def host(
     )
 
 
-QUICK = Limits(connect=3.0, login=5.0, grace=0.5, keep=65_536)
+QUICK = Limits(connect=3.0, login=5.0, grace=0.1, keep=65_536)
 
 
 def connect(one: Host, password: str = PASSWORD, limits: Limits = QUICK) -> WinrmTransport:
     return WinrmTransports(SystemClock(), limits).open(one, Secret(password))
+
+
+def wait_for_hang_up(transport: WinrmTransport) -> None:
+    """Wait until this end has noticed that the other has hung up."""
+    wire = transport._session._wire
+    assert wire is not None
+    assert select.select([wire._link], [], [], 5.0)[0]
 
 
 class World:
