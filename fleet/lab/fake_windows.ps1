@@ -134,10 +134,10 @@ function Get-FleetRegistryValueName([string]$Key, [int]$View = 64) {
 }
 
 function Get-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
-    $key = Get-FakeRegistryKey $Key $View
-    $name = if ($key) { Find-Fake $FakeState.registry[$key] $Name } else { $null }
-    if ($null -eq $name) { return New-Object PSObject -Property @{ Exists = $false; Type = $null; Value = $null } }
-    $entry = $FakeState.registry[$key][$name]
+    $found = Get-FakeRegistryKey $Key $View
+    $entryName = if ($found) { Find-Fake $FakeState.registry[$found] $Name } else { $null }
+    if ($null -eq $entryName) { return New-Object PSObject -Property @{ Exists = $false; Type = $null; Value = $null } }
+    $entry = $FakeState.registry[$found][$entryName]
     $value = if ($entry.type -eq 'Binary') { , [byte[]]@($entry.value) } else { $entry.value }
     New-Object PSObject -Property @{ Exists = $true; Type = $entry.type; Value = $value }
 }
@@ -151,8 +151,8 @@ function Set-FleetRegistryValue([string]$Key, [string]$Name, [string]$Type, $Val
 
 function Remove-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64) {
     $found = Get-FakeRegistryKey $Key $View
-    $name = if ($found) { Find-Fake $FakeState.registry[$found] $Name } else { $null }
-    if ($null -ne $name) { $FakeState.registry[$found].Remove($name); Save-Fake "remove ${View}:$Key\$Name" }
+    $entryName = if ($found) { Find-Fake $FakeState.registry[$found] $Name } else { $null }
+    if ($null -ne $entryName) { $FakeState.registry[$found].Remove($entryName); Save-Fake "remove ${View}:$Key\$Name" }
 }
 
 function Get-FleetProcess([string]$Name) {
