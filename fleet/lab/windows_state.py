@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+_SC_WORDS = {
+    "Automatic": "auto",
+    "DelayedAutomatic": "delayed-auto",
+    "Manual": "demand",
+    "Disabled": "disabled",
+}
+
+
 @dataclass(slots=True)
 class Service:
     """A service as the service control manager shows it."""
@@ -80,7 +88,7 @@ class WindowsState:
     def set_start_type(self, service: str, start_type: str) -> None:
         """Change how a service is started."""
         self.services[service].start_type = start_type
-        self.ledger.append(f"config {service} {start_type}")
+        self.ledger.append(f"sc config {service} start= {_SC_WORDS[start_type]}")
 
     def restart(self, service: str) -> list[str]:
         """Restart a service with what depends on it; names of the dependents, in the order of their start."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from fleet.catalog import Catalog, bind, load
+from fleet.catalog import Catalog, bind
 from fleet.envelope import parse
 from fleet.lab.windows_model import WindowsModel
 from fleet.lab.windows_state import Service, WindowsState, Writer
-from fleet.model import Completed, Outcome, Reply, Shell
+from fleet.model import Completed, Outcome, Shell
 from fleet.render import POWERSHELL_COMMAND, render
+from tests.lab.conftest import send
 
 SQL = "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a"
-
-
-@pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    return load()
 
 
 def sql_server() -> WindowsState:
@@ -30,33 +26,9 @@ def sql_server() -> WindowsState:
     )
 
 
-def send(
-    guest: WindowsModel, catalog: Catalog, *names: str, check: bool = False, **values: object
-) -> list[Reply]:
-    """Send scripts one after the other to one process, as a transport does; what each answered."""
-    process = guest.spawn(POWERSHELL_COMMAND)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    nonces = [f"n{number}" for number in range(len(names))]
-    for name, nonce in zip(names, nonces, strict=True):
-        snippet = catalog.snippet(name)
-        script = render(snippet, bind(snippet, values), shell=Shell.POWERSHELL, check=check, nonce=nonce)
-        process.stdin.write(script.payload)
-    process.stdin.close()
-    with process.stdout as stdout, process.stderr as stderr:
-        output, errors = stdout.read(), stderr.read()
-    assert (process.wait(5), errors) == (0, b"")
-    parts = output.split(b"}\n")[: len(names)]
-    return [
-        parse(Completed(part + b"}\n", b"", None, 0.0), nonce)
-        for part, nonce in zip(parts, nonces, strict=True)
-    ]
-
-
 def test_a_fault_is_found_mended_and_gone_in_one_process(catalog: Catalog) -> None:
     guest = WindowsModel("win", {}, sql_server(), catalog)
-    before, remedy, after = send(guest, catalog, "vss-writers", "restart-vss-writers", "vss-writers")
+    before, remedy, after = send(guest, catalog, ["vss-writers", "restart-vss-writers", "vss-writers"])
     assert before.outcome is Outcome.FAILED
     assert "SqlServerWriter failed at freeze [9]" in str(before.message)
     assert (remedy.outcome, str(remedy.message)) == (Outcome.CHANGED, "restarted SQLWriter")
@@ -66,7 +38,7 @@ def test_a_fault_is_found_mended_and_gone_in_one_process(catalog: Catalog) -> No
 
 def test_check_mode_says_what_it_would_do_and_does_nothing(catalog: Catalog) -> None:
     guest = WindowsModel("win", {}, sql_server(), catalog)
-    (reply,) = send(guest, catalog, "restart-vss-writers", check=True)
+    (reply,) = send(guest, catalog, ["restart-vss-writers"], check=True)
     assert (reply.outcome, str(reply.message)) == (
         Outcome.CHANGED,
         "would restart SQLWriter for SqlServerWriter",
@@ -78,7 +50,7 @@ def test_a_running_backup_holds_everything(catalog: Catalog) -> None:
     state = sql_server()
     state.processes[812] = "IaaSBcdrExtension"
     guest = WindowsModel("win", {}, state, catalog)
-    (reply,) = send(guest, catalog, "restart-vss-writers")
+    (reply,) = send(guest, catalog, ["restart-vss-writers"])
     assert reply.outcome is Outcome.SKIPPED
     assert reply.data["held"] == ["a backup is running: IaaSBcdrExtension (process 812)"]
     assert guest.state.ledger == []
@@ -86,20 +58,18 @@ def test_a_running_backup_holds_everything(catalog: Catalog) -> None:
 
 def test_every_answer_says_that_it_is_simulated(catalog: Catalog) -> None:
     guest = WindowsModel("win", {}, sql_server(), catalog)
-    for reply in send(guest, catalog, "vss-writers", "restart-vss-writers", "set-msdtc-account"):
+    for reply in send(guest, catalog, ["vss-writers", "restart-vss-writers", "set-msdtc-account"]):
         assert reply.data["simulated"] is True
 
 
 def test_what_the_model_does_not_know_fails_and_says_so(catalog: Catalog) -> None:
     guest = WindowsModel("win", {}, sql_server(), catalog)
-    (reply,) = send(guest, catalog, "set-msdtc-account")
+    (reply,) = send(guest, catalog, ["set-msdtc-account"])
     assert reply.outcome is Outcome.FAILED
     assert "does not know set-msdtc-account" in str(reply.message)
 
 
 def test_a_text_that_was_changed_is_not_taken_for_the_snippet(catalog: Catalog) -> None:
-    from dataclasses import replace
-
     guest = WindowsModel("win", {}, sql_server(), catalog)
     snippet = catalog.snippet("vss-writers")
     text = snippet.texts[Shell.POWERSHELL]
