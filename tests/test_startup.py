@@ -60,6 +60,7 @@ def loaded_by(*arguments: str) -> set[str]:
         ("list", "--kind", "remedy"),
         ("show", "vss-writers"),
         ("show", "azvm-vss-writer-bad-state"),
+        ("explain", "UserErrorFsFreezeFailed"),
         ("hosts", "-i", str(ROOT / "inventory/minimal.yaml")),
     ],
     ids=" ".join,
