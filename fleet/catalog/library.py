@@ -120,6 +120,7 @@ class Catalog:
             raise errors[0]
         if errors:
             raise UsageErrors(errors)
+        self._index_codes()
 
     def _checks(self, folders: Sequence[Path]) -> Iterator[Callable[[], object]]:
         parts = {folder / part for folder in folders for part in _PARTS}
@@ -129,7 +130,6 @@ class Catalog:
         for name, path in self._books.items():
             if path.parent in parts:
                 yield functools.partial(self._verify_runbook, name)
-        yield lambda: self._by_code
 
     def _verify_snippet(self, name: str) -> None:
         snippet = self._read_snippet(name, checked=False)
@@ -174,6 +174,9 @@ class Catalog:
 
     @functools.cached_property
     def _by_code(self) -> dict[str, Runbook]:
+        return self._index_codes()
+
+    def _index_codes(self) -> dict[str, Runbook]:
         found: dict[str, Runbook] = {}
         for book in self.runbooks.values():
             for code in book.codes:
