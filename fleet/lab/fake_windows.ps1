@@ -229,7 +229,7 @@ $FakeWords = @{
 function Invoke-FakeVssadmin([int]$TimeoutSeconds) {
     if ($FakeState.vssadmin -eq 'missing') { return New-Object PSObject -Property @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() } }
     if ($FakeState.vssadmin -eq 'hangs') { Wait-FleetTime $TimeoutSeconds; return New-Object PSObject -Property @{ Found = $true; TimedOut = $true; ExitCode = $null; Output = @('vssadmin 1.1') } }
-    if ($FakeState.vssadmin -eq 'silent' -or (Get-FleetServiceStatus 'VSS') -ne 'Running' -and (Start-FleetService 'VSS')) { return New-FakeResult @('vssadmin 1.1', 'Error') 2 }
+    if ($FakeState.vssadmin -eq 'silent' -or ((Get-FleetServiceStatus 'VSS') -ne 'Running' -and (Start-FleetService 'VSS'))) { return New-FakeResult @('vssadmin 1.1', 'Error') 2 }
     $words = $FakeWords[$FakeState.language]
     $lines = New-Object Collections.ArrayList
     [void]$lines.Add('vssadmin 1.1')

@@ -138,25 +138,23 @@ function Start-FleetServiceTwice([string]$Name, [int]$TimeoutSeconds) {
 function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
     # Stops what depends on it, then it, and starts it and then those, in reverse order. Gives Problem ('' when
     # all went well), Dependents (what was stopped with it) and Down (what ran before and does not now).
-    $stopped = New-Object Collections.ArrayList
-    $down = New-Object Collections.ArrayList
+    $touched = New-Object Collections.ArrayList
     $problem = Get-FleetStopProblem $Name
     if (-not $problem) {
         foreach ($each in @(Get-FleetRunningDependent $Name) + $Name) {
             Write-FleetLog "stop $each"
+            [void]$touched.Insert(0, $each)
             $problem = Stop-FleetService $each $TimeoutSeconds
             if ($problem) { $problem = "$each could not be stopped: $problem"; break }
-            [void]$stopped.Insert(0, $each)
         }
-        foreach ($each in $stopped) {
+        foreach ($each in @($touched | Where-Object { (Get-FleetServiceStatus $_) -eq 'Stopped' })) {
             Write-FleetLog "start $each"
             $failure = Start-FleetServiceTwice $each $TimeoutSeconds
-            if (-not $failure) { continue }
-            [void]$down.Add($each)
-            if (-not $problem) { $problem = "$each could not be started: $failure" }
+            if ($failure -and -not $problem) { $problem = "$each could not be started: $failure" }
         }
     }
-    New-Object PSObject -Property @{ Problem = $problem; Dependents = @($stopped | Where-Object { $_ -ne $Name }); Down = $down.ToArray() }
+    $down = @($touched | Where-Object { (Get-FleetServiceStatus $_) -ne 'Running' })
+    New-Object PSObject -Property @{ Problem = $problem; Dependents = @($touched | Where-Object { $_ -ne $Name }); Down = $down }
 }
 
 function Set-FleetServiceConfig([string]$Name, [string[]]$Setting) {
