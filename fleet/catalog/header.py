@@ -95,6 +95,8 @@ def _toml(header: Header) -> dict[str, Any]:
         at = int(line[1]) - 1 if line else len(header.lines)
         text = said.partition(" (at")[0]
         raise CatalogError(f"no TOML: {text}", Place(header.path, header.first + at)) from None
+    except RecursionError:
+        raise CatalogError("a value is nested too deep", Place(header.path, header.first)) from None
 
 
 def _refuse_shape(header: Header, fields: dict[str, Any]) -> None:

@@ -93,6 +93,7 @@ def test_what_a_header_leaves_out_is_careful(folder: Folder) -> None:
         ),
         ("# default = 3", "# default = 0", 9, "params.size: the default must be at least 1"),
         ("# default = 3", '# default = "3"', 9, "params.size: the default must be a whole number, not '3'"),
+        ("# default = 3", "# default = " + "[" * 5_000, 3, "a value is nested too deep"),
         ("# default = 3", "# default = 2020-10-01", 11, '"params.size.default": '),
         ("# minimum = 1", "# pattern = 'x'", 9, "params.size: a pattern is for text and lists only"),
         ("[params.size]", "[params.Size]", 9, '"params.Size": '),
