@@ -340,7 +340,7 @@ def _restart_azure_guest_agent(call: Call) -> None:
     services = call.state.services
     down = [name for name in names if services[name].status != "Running"]
     wrong = [name for name in names if not services[name].start_type.endswith("Automatic")]
-    if wrong or call.parameters.get("restart_healthy"):
+    if wrong or call.parameters.get("force"):
         call.fail("the model of this simulated guest knows only an agent that was stopped")
     if not down:
         call.ok(f"{', '.join(names)} run, nothing to do")

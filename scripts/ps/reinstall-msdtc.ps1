@@ -8,7 +8,7 @@
 # needs = ["admin"]
 # undo_note = "Unfinished distributed transactions are lost; the registry keys as they were are kept on the machine, in the files that data.exports names."
 #
-# [params.reinstall_healthy]
+# [params.force]
 # type = "bool"
 # default = false
 # about = "Reinstall it although it runs as Network Service and COM+ System Application runs"
@@ -30,7 +30,7 @@
 # about = "Services that ran before and do not run now"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([bool]$reinstall_healthy = $false)
+param([bool]$force = $false)
 
 $settings = 'HKLM\SOFTWARE\Microsoft\MSDTC'
 $stopped = New-Object Collections.ArrayList
@@ -53,7 +53,7 @@ Add-FleetData 'before' @{}
 if ($service) {
     Add-FleetData 'before' @{ status = $service.Status; start_type = $service.StartType; account = $service.Account }
     $healthy = $service.Status -eq 'Running' -and (Test-FleetNetworkService $service.Account) -and (Get-FleetServiceStatus 'COMSysApp') -eq 'Running'
-    if ($healthy -and -not $reinstall_healthy) { Set-FleetOk 'MSDTC runs as Network Service and COM+ System Application runs, nothing to do'; return }
+    if ($healthy -and -not $force) { Set-FleetOk 'MSDTC runs as Network Service and COM+ System Application runs, nothing to do'; return }
 }
 Stop-FleetForBackup
 if (@(Get-FleetRole) -contains 'cluster-node') {

@@ -8,7 +8,7 @@
 # needs = ["admin"]
 # undo = "restore-service-settings"
 #
-# [params.restart_healthy]
+# [params.force]
 # type = "bool"
 # default = false
 # about = "Restart it although its services run, because it does not answer"
@@ -33,7 +33,7 @@
 # about = "Services that ran before and do not run now"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([bool]$restart_healthy = $false, [int]$stuck_seconds = 300)
+param([bool]$force = $false, [int]$stuck_seconds = 300)
 
 $agent = 'WindowsAzureGuestAgent'
 
@@ -48,14 +48,14 @@ foreach ($name in $names) {
     if ($service.Status -ne 'Running') { [void]$down.Add($name) }
     if ($service.StartType -notlike '*Automatic') { [void]$wrong.Add($name) }
 }
-if (-not $down.Count -and -not $wrong.Count -and -not $restart_healthy) { Set-FleetOk "$($names -join ', ') run, nothing to do"; return }
+if (-not $down.Count -and -not $wrong.Count -and -not $force) { Set-FleetOk "$($names -join ', ') run, nothing to do"; return }
 Stop-FleetForBackup
 
 foreach ($name in $wrong) {
     if ($PSCmdlet.ShouldProcess($name, 'Set start type Automatic')) { Set-FleetStartType $name 'Automatic'; Set-FleetChanged "$name starts by itself again" }
     else { Set-FleetChanged "would set $name to start by itself" }
 }
-if (-not $down.Count -and -not $restart_healthy) { return }
+if (-not $down.Count -and -not $force) { return }
 if (-not $PSCmdlet.ShouldProcess($names -join ', ', 'Restart RdAgent, start the others')) {
     Set-FleetChanged "would restart RdAgent and start $(@($names | Select-Object -Skip 1) -join ', ')"
     return
@@ -84,7 +84,7 @@ if ((Get-FleetServiceStatus $agent) -like '*Pending') {
 
 $problems = New-Object Collections.ArrayList
 foreach ($name in @($names | Select-Object -Skip 1)) {
-    if ($restart_healthy -and $down -notcontains $name) {
+    if ($force -and $down -notcontains $name) {
         $done = Restart-FleetService $name
         $problem = $done.Problem
         foreach ($each in $done.Down) { Add-FleetItem 'down' $each }

@@ -8,7 +8,7 @@
 # needs = ["admin"]
 # undo = "restore-service-settings"
 #
-# [params.restart_healthy]
+# [params.force]
 # type = "bool"
 # default = false
 # about = "Restart it although nothing is wrong with it as far as can be seen from here"
@@ -24,7 +24,7 @@
 # about = "Services that ran before and do not run now"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([bool]$restart_healthy = $false)
+param([bool]$force = $false)
 
 Assert-FleetAdministrator
 Stop-FleetForBackup
@@ -46,7 +46,7 @@ elseif (@($list.Writers | Where-Object { $_.Verdict -eq 'waiting' }).Count) {
     Add-FleetItem 'held' 'writers wait, as during a backup'
     Stop-FleetSkipped 'writers wait, as during a backup; VSS was not restarted'
 }
-if (-not $list.Problem -and -not $restart_healthy) {
+if (-not $list.Problem -and -not $force) {
     if (-not $reasons.Count) { Set-FleetOk "VSS answers, $($list.Writers.Count) writers; nothing to do" }
     return
 }

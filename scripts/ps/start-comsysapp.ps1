@@ -8,7 +8,7 @@
 # needs = ["admin"]
 # undo = "restore-service-settings"
 #
-# [params.restart_healthy]
+# [params.force]
 # type = "bool"
 # default = false
 # about = "Restart COM+ System Application although it runs"
@@ -24,7 +24,7 @@
 # about = "Services that ran before and do not run now"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([bool]$restart_healthy = $false)
+param([bool]$force = $false)
 
 Assert-FleetAdministrator
 Stop-FleetForBackup
@@ -51,7 +51,7 @@ foreach ($name in $names) {
     if ($problem) { [void]$problems.Add("$name does not start: $problem") } else { Set-FleetChanged "started $name" }
 }
 if ($problems.Count) { Stop-FleetFailed ($problems -join '; ') }
-if ($restart_healthy -and $FleetReply.outcome -ne 'changed') {
+if ($force -and $FleetReply.outcome -ne 'changed') {
     if (-not $PSCmdlet.ShouldProcess('COMSysApp', 'Restart')) { Set-FleetChanged 'would restart COMSysApp'; return }
     $done = Restart-FleetService 'COMSysApp'
     if ($done.Down.Count) { Add-FleetData 'down' $done.Down }
