@@ -213,9 +213,21 @@ class TestCommand:
     def test_no_shell_reads_the_arguments(self) -> None:
         assert resolve(command("printf", "%s", "$HOME; `id` 'x")) == Secret("$HOME; `id` 'x")
 
-    def test_no_input_is_given_and_its_errors_are_not_shown(self, capfd: pytest.CaptureFixture[str]) -> None:
-        script = f"echo {VALUE} >&2; cat; echo done-without-input"
-        assert resolve(command("sh", "-c", script)) == Secret("done-without-input")
+    def test_what_the_operator_types_is_not_its_input(self) -> None:
+        reader, writer = os.pipe()
+        os.write(writer, b"typed ahead ")
+        os.close(writer)
+        real = os.dup(0)
+        try:
+            os.dup2(reader, 0)
+            assert resolve(command("sh", "-c", "cat; echo nothing-read")) == Secret("nothing-read")
+        finally:
+            os.dup2(real, 0)
+            os.close(real)
+            os.close(reader)
+
+    def test_its_errors_are_not_shown(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert resolve(command("sh", "-c", f"echo {VALUE} >&2; echo fine-so-far")) == Secret("fine-so-far")
         assert capfd.readouterr() == ("", "")
 
     def test_a_failure_shows_only_the_code(self) -> None:
