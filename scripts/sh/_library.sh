@@ -619,6 +619,57 @@ waagent_wait() {
     done
 }
 
+# Prints Restart= of the unit $service as systemd has it in force.
+waagent_restart_policy() {
+    fleet_policy=$(run_native 20 systemctl show -p Restart "$service.service") || return 1
+    printf '%s' "${fleet_policy#Restart=}"
+}
+
+# Prints the path of fleet's drop-in for the unit SERVICE, which has the text of waagent_drop_in_text.
+waagent_drop_in() {
+    printf '%s' "$root/etc/systemd/system/$1.service.d/fleet-restart.conf"
+}
+
+waagent_drop_in_text() {
+    printf '# Written by fleet (set-waagent-auto-restart)\n[Service]\nRestart=always\nRestartSec=5\n'
+}
+
+# Sets $selinux_mode; status 1 where SELinux is not in use.
+waagent_selinux() {
+    [ -e "$root/sys/fs/selinux/enforce" ] || return 1
+    case $(cat "$root/sys/fs/selinux/enforce") in
+        1) selinux_mode=enforcing ;;
+        *) selinux_mode=permissive ;;
+    esac
+}
+
+# Compares the labels below /var/lib/waagent with the policy: sets $labels, one line a file that has another
+# (without those an admin chose, which restorecon leaves as well), and $labels_wrong, their number. Status 1,
+# and $labels_problem set, where that can't be done.
+waagent_labels() {
+    if ! command -v restorecon >/dev/null 2>&1; then
+        labels_problem="restorecon is missing (package policycoreutils)"
+        return 1
+    fi
+    labels=$(run_native 60 restorecon -Rnv "$root/var/lib/waagent" 2>/dev/null) || {
+        labels_problem="restorecon failed"
+        return 1
+    }
+    labels=$(printf '%s\n' "$labels" | grep -v 'not reset') || :
+    labels_wrong=$(printf '%s' "$labels" | grep -c .) || :
+}
+
+# Adds the first NUMBER of these lines to the data as KEY.
+waagent_label_data() {
+    if [ "$labels_wrong" = 0 ]; then
+        data_list "$1" </dev/null
+    else
+        data_list "$1" <<TEXT
+$(printf '%s\n' "$labels" | sed "$2q")
+TEXT
+    fi
+}
+
 # --- the frame --------------------------------------------------------------------------------------
 # Processes: the frame's subshell (supervisor) starts a watcher in the background and runs the snippet in
 # a second subshell (body). The body answers from its EXIT trap and then ends with 99; after any other
