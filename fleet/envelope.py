@@ -10,6 +10,7 @@ This module is pure: transports feed it bytes, the engine reads its replies.
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -165,11 +166,12 @@ def parse(completed: Completed, nonce: str) -> Reply:
     Never raises: what a guest sends can't stop the engine.
     """
     mark = prefix(nonce)
-    answers, log = [], []
+    answers: list[bytes] = []
+    log: list[bytes] = []
     for line in completed.stdout.split(b"\n"):
         (answers if line.startswith(mark) else log).append(line)
-    text = _decode(b"\n".join(log).strip(b"\n"))
-    errors = _decode(completed.stderr.strip(b"\n"))
+    text = _decode(b"\n".join(log).strip(b"\r\n"))
+    errors = _decode(completed.stderr.strip(b"\r\n"))
     full_log = Untrusted("\n".join(part for part in (text, errors) if part))
     truncated = completed.dropped > 0
 
@@ -200,11 +202,17 @@ def _decode(data: bytes) -> str:
 
 
 def _load(line: bytes) -> dict[str, Any]:
-    fields = json.loads(line.decode("ascii"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    fields = json.loads(
+        line.decode("ascii"),
+        object_pairs_hook=_unique,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+    )
     if not isinstance(fields, dict):
         raise ValueError("not an object")  # noqa: TRY004 (bad data, not a wrong call)
     _check_depth(fields, MAX_DEPTH)
-    return fields
+    whole: dict[str, Any] = _mend(fields) if b"\\ud" in line.lower() else fields
+    return whole
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -216,6 +224,24 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _mend(value: JsonValue) -> JsonValue:
+    """Replace half surrogate pairs, which names of Windows files may have and UTF-8 can't hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_mend(key): _mend(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mend(item) for item in value]
+    return value
 
 
 def _check_depth(value: JsonValue, left: int) -> None:
@@ -239,6 +265,6 @@ def _reply(fields: Mapping[str, Any], log: Untrusted, truncated: bool) -> Reply:
         raise ValueError("message is no text")  # noqa: TRY004
     if not isinstance(data, dict):
         raise ValueError("data is no object")  # noqa: TRY004
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
         raise ValueError("seconds is no duration")
     return Reply(outcome, Untrusted(message), data, log, float(seconds), truncated)
