@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from pathlib import Path
 
@@ -104,6 +105,20 @@ class TestBesideTheFiles:
         assert note.endswith(
             f"{folder}: fleet does not read this folder; put what it needs into the inventory file"
         )
+
+
+def test_loading_leaves_the_garbage_collector_as_it_was(write: Write, tmp_path: Path) -> None:
+    good = write("h.ini", "web01\n")
+    assert gc.isenabled()
+    load([good])
+    refused(tmp_path / "missing.yaml")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        load([good])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 class TestDigest:
