@@ -27,16 +27,14 @@ def login(gate: CredentialGate, target: Host, *, right: bool, tried: list[str]) 
 def test_ten_thousand_hosts_see_a_wrong_password_once() -> None:
     gate, tried, refusals = CredentialGate(), list[str](), list[str]()
 
-    def attempt(number: int) -> None:
-        try:
-            login(gate, host(f"h{number}"), right=False, tried=tried)
-        except DeniedError as error:
-            refusals.append(str(error))
+    def attempt(numbers: range) -> None:
+        for number in numbers:
+            try:
+                login(gate, host(f"h{number}"), right=False, tried=tried)
+            except DeniedError as error:
+                refusals.append(str(error))
 
-    threads = [
-        threading.Thread(target=lambda base=base: [attempt(base + n) for n in range(500)])
-        for base in range(0, 10_000, 500)
-    ]  # type: ignore[misc]
+    threads = [threading.Thread(target=attempt, args=(range(n, n + 500),)) for n in range(0, 10_000, 500)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -113,7 +113,12 @@ def test_abandon_leaves_what_was_sent_as_unknown_without_waiting(run: Run, tmp_p
             assert release.wait(30)
 
     execution = run({"web1": SimGuest(before_answer=hang), "web2": SimGuest()}, workers=1)
-    killer = threading.Thread(target=lambda: (sent.wait(30), execution.abandon()))
+
+    def give_up() -> None:
+        assert sent.wait(30)
+        execution.abandon()
+
+    killer = threading.Thread(target=give_up)
     killer.start()
     list(execution)
     killer.join()

@@ -118,12 +118,12 @@ def test_an_unknown_run_is_told_with_the_newest(written: Path) -> None:
 def test_many_threads_write_through_one_writer(tmp_path: Path) -> None:
     path = tmp_path / "many.sqlite"
     with journal(path) as opened:
-        threads = [
-            threading.Thread(
-                target=lambda name=name: [opened.commit(Record("intent", name, {"n": n})) for n in range(20)]  # type: ignore[misc]
-            )
-            for name in ("a", "b", "c", "d")
-        ]
+
+        def write(name: str) -> None:
+            for number in range(20):
+                opened.commit(Record("intent", name, {"n": number}))
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in ("a", "b", "c", "d")]
         for thread in threads:
             thread.start()
         for thread in threads:
