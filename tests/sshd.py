@@ -6,11 +6,13 @@ where logins go to root with a key.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,15 +87,13 @@ def running_sshd(
     if os.geteuid() == 0:
         # compiled into Debian's sshd; a system without a running sshd of its own lacks it
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", folder / "sshd_config"],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
     log = folder / "sshd.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdin=subprocess.DEVNULL, stderr=said
+        )
     try:
-        _wait_until_listening(process)
+        _wait_until_listening(process, port, log)
         server = Sshd(
             "127.0.0.1",
             port,
@@ -107,8 +107,7 @@ def running_sshd(
         yield server
     finally:
         process.terminate()
-        _, rest = process.communicate(timeout=10)
-        log.write_text(rest)
+        process.wait(10)
 
 
 def free_port() -> int:
@@ -124,11 +123,12 @@ def _generate_key(path: Path, kind: str) -> None:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def _wait_until_listening(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        if "Server listening on" in line:
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    tick = threading.Event()
+    for _ in range(1000):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        said.append(line)
-    raise RuntimeError(f"sshd did not start: {''.join(said)}")
+        tick.wait(0.01)
+    raise RuntimeError(f"sshd did not start: {log.read_text()}")
