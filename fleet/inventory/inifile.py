@@ -17,6 +17,9 @@ from pathlib import Path
 from fleet.errors import Place
 from fleet.inventory.draft import Draft, Group, Setting, shown
 
+MAX_LINE = 65_536
+"""Characters of a line; ``shlex`` takes seconds for a million."""
+
 _SECTION = re.compile(r"\[([^:\[\]\s]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _LOST_BACKSLASH = re.compile(
@@ -32,7 +35,9 @@ def read_ini(text: str, path: Path, draft: Draft) -> None:
     reader = _Reader(draft, ungrouped)
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
-        if line and line[0] not in "#;":
+        if len(line) > MAX_LINE:
+            draft.mistakes.add(f"the line has more than {MAX_LINE} characters", Place(path, number))
+        elif line and line[0] not in "#;":
             reader.line(line, Place(path, number))
 
 

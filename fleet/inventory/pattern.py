@@ -19,7 +19,7 @@ import difflib
 import fnmatch
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -35,16 +35,30 @@ whoever writes a short one that takes for ever can interrupt it."""
 MAX_FILE = 16_777_216
 """Bytes of a file of patterns."""
 
-_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\](?=\s*(?:[,:]|$))|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?=\s*(?:,|$))")
+_IPV6 = re.compile(
+    r"(\[[0-9A-Fa-f:.]{2,45}\])\s*(?=[,:]|$)|([0-9A-Fa-f.]{0,45}:[0-9A-Fa-f:.]{0,45})\s*(?=,|$)"
+)
+"""With brackets a colon may follow, without them only a comma: ``fd00::5:web`` would mean two things."""
+
 _POSITION = re.compile(r"(.+)\[(?:(-?[0-9]{1,6})|([0-9]{0,6}):([0-9]{0,6}))\]")
 _RANGES = re.compile(r"\[[^\[\]]*[:,][^\[\]]*\]")
 _LISTED = re.compile(r"\[([^\[\]]*)\]")
-_OPEN, _CLOSE = {"[": "]", "(": ")", "{": "}"}, "])}"
+_OPEN = {"[": "]", "(": ")", "{": "}"}
+
+
+_Operator = Literal["", "&", "!"]
+
+_CHANGES: dict[_Operator, Callable[[set[str], set[str]], None]] = {
+    "": set.update,
+    "&": set.intersection_update,
+    "!": set.difference_update,
+}
+"""What each operator does to a selection, in the order in which they are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    operator: Literal["", "&", "!"]
+    operator: _Operator
     text: str
 
 
@@ -60,11 +74,10 @@ def select(expression: str, hosts: Iterable[str], groups: Mapping[str, tuple[str
     if not terms:
         raise SelectionError("the selection is empty; name hosts or groups, or write: -l all")
     selected = set(everyone) if all(term.operator for term in terms) else set()
-    for operator in ("", "&", "!"):
+    for operator, change in _CHANGES.items():
         for term in terms:
             if term.operator == operator:
-                found = finder.find(term.text)
-                selected = {"": selected | found, "&": selected & found, "!": selected - found}[operator]
+                change(selected, finder.find(term.text))
     if not selected:
         raise SelectionError(f"{_quoted(expression)} selects no host; each part matches, but not together")
     return [name for name in everyone if name in selected]
@@ -73,7 +86,7 @@ def select(expression: str, hosts: Iterable[str], groups: Mapping[str, tuple[str
 def _terms(expression: str) -> list[_Term]:
     terms: list[_Term] = []
     for text in _split(expression):
-        operator: Literal["", "&", "!"] = "&" if text[0] == "&" else "!" if text[0] == "!" else ""
+        operator: _Operator = "&" if text[0] == "&" else "!" if text[0] == "!" else ""
         rest = text[len(operator) :].strip()
         if not rest:
             raise SelectionError(f"{_quoted(expression)}: nothing stands behind {operator}")
@@ -93,26 +106,29 @@ def _split(expression: str) -> list[str]:
     if not expression.isprintable():
         raise SelectionError("the selection has a control or invisible character in it")
     terms: list[str] = []
-    rest = expression.strip()
-    while rest:
-        end = _end_of_term(rest)
-        if rest[:end].strip():
-            terms.append(rest[:end].strip())
-        rest = rest[end + 1 :].lstrip()
+    at = 0
+    while at < len(expression):
+        end = _end_of_term(expression, at)
+        term = expression[at:end].strip()
+        if term:
+            terms.append(term)
+        at = end + 1
     return terms
 
 
-def _end_of_term(rest: str) -> int:
-    start = len(rest) - len(rest.lstrip("&! "))
-    ipv6 = _IPV6.match(rest, start)
-    if ipv6 and names.as_ipv6(ipv6[0]):
-        return ipv6.end() + len(rest[ipv6.end() :]) - len(rest[ipv6.end() :].lstrip())
-    kind = rest[start : start + 1]
+def _end_of_term(expression: str, begin: int) -> int:
+    start = begin
+    while expression[start : start + 1] in {"&", "!", " "}:
+        start += 1
+    ipv6 = _IPV6.match(expression, start)
+    if ipv6 and names.as_ipv6(ipv6[1] or ipv6[2]):
+        return ipv6.end()
+    kind = expression[start : start + 1]
     opening = _OPEN if kind == "~" else {"[": "]"}
     closed_by: list[str] = []
     at = start
-    while at < len(rest):
-        character = rest[at]
+    while at < len(expression):
+        character = expression[at]
         if kind == "~" and character == "\\":
             at += 1
         elif closed_by and character == closed_by[-1]:
@@ -123,8 +139,8 @@ def _end_of_term(rest: str) -> int:
             return at
         at += 1
     if closed_by:
-        raise SelectionError(f"{_quoted(rest)}: a bracket is not closed")
-    return len(rest)
+        raise SelectionError(f"{_quoted(expression[begin:])}: a bracket is not closed")
+    return len(expression)
 
 
 def _from_file(path: Path) -> list[_Term]:

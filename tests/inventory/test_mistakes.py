@@ -326,6 +326,7 @@ def test_settings(write: Write, settings: str, sentence: str) -> None:
 
 
 INI_MISTAKES = [
+    ("web01 x=" + "y" * 65_536, "1: the line has more than 65536 characters"),
     (
         "web01 ansible_user=CORP\\ops",
         "1: a backslash outside quotes would be lost; put the value in single quotes: "
