@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -65,6 +67,21 @@ def hardened_transport(sock: Any, policy: HostKeyPolicy) -> paramiko.Transport:
 class _Packetizer(Packetizer):
     greeting = ""
     """The last line the server sent before, or instead of, its SSH greeting."""
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self._sock = sock if isinstance(sock, socket.socket) and hasattr(socket, "TCP_QUICKACK") else None
+
+    def send_message(self, data: Any) -> None:
+        """Send, and let what comes be acknowledged at once.
+
+        sshd sends small packets one after the other and by Nagle's rule holds each back until the one
+        before is acknowledged; a delayed acknowledgement costs 40 ms of every login (measured).
+        """
+        super().send_message(data)
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def readline(self, timeout: float) -> str:
         """Read a line of the greeting, and remember it for the error it may lead to."""
