@@ -26,9 +26,10 @@ _PS_SINGLE_QUOTE = re.compile("['\u2018\u2019\u201a\u201b]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SH_WORDS = "case do done elif else esac fi for if in then until while function select time"
-_OUR_WORDS = "check manager root service"
+_OUR_WORDS = "check root"
 _OUR_PREFIXES = ("fleet_", "service_", "waagent_")
-"""What the frame and the library of sh set; a parameter of such a name would be written over."""
+"""What the frame and the library of sh set before a snippet begins, and families of names of the library.
+What a function sets only for a snippet that calls it (``copy``, ``service``) is left to the snippet."""
 _PS_VARIABLES = (
     "args error event false foreach home host input matches null ofs pid profile pscmdlet pshome psitem "
     "pwd sender switch this true"
