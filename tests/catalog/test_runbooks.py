@@ -89,8 +89,14 @@ def test_what_is_no_mapping_is_refused(folder: Folder, text: str) -> None:
 
 
 def test_a_document_that_is_nested_without_end_is_refused(folder: Folder) -> None:
-    path = folder.write(NAME, "a: " + "[" * 50_000)
-    assert str(path) in complaint(lambda: load(folder))
+    for opening in ("[", "{a: ", "- ", "? "):
+        path = folder.write(NAME, "a: " * (opening in "[{a: ") + opening * 50_000)
+        assert complaint(lambda: load(folder)) == f"{path}: is nested too deep"
+
+
+def test_control_characters_are_refused(folder: Folder) -> None:
+    path = folder.edit(NAME, "There is no x", "There is \x01 no x")
+    assert complaint(lambda: load(folder)) == f"{path}: has a character that YAML does not allow"
 
 
 def test_words_stay_words(folder: Folder) -> None:
