@@ -17,7 +17,7 @@ from fleet.engine.run import Execution
 from fleet.engine.verdict import EXIT_INTERRUPTED, exit_code, verdicts
 from fleet.errors import FleetError
 from fleet.journal import History, Run
-from fleet.model import Outcome
+from fleet.model import Outcome, printable
 from fleet.report import document, terminal
 
 Show = Callable[[Run], str]
@@ -46,6 +46,8 @@ def carry_out(execution: Execution, state: Path, form: str, outputs: dict[Path, 
             if form == "ndjson":
                 click.echo(document.ndjson_line(result), nl=False)
             advance(len(execution.ended))
+    for warning in execution.warnings:
+        click.echo(f"fleet: note: {printable(warning)}", err=True)
     run = History(state).run(execution.header.id)
     if form != "ndjson":
         click.echo(render(run, form, show), nl=False)

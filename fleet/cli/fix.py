@@ -60,7 +60,7 @@ def fix(
     if apply_ and (check or plan_out):
         raise click.UsageError("--apply carries out; --check and --plan-out do not. Choose one")
     catalog = api.load_catalog(*scripts)
-    inventory = api.load_inventory(*options.require_inventory(inventories))
+    inventory = options.load_hosts(inventories)
     pattern = options.require_limit("fix", limit, len(inventory), inventories)
     hosts = inventory.select(pattern)
     plan = api.plan(name, hosts, params=options.parse_params(params), catalog=catalog, text=True)
@@ -87,7 +87,7 @@ def apply(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} can't be read: {getattr(error, 'strerror', None) or 'not text'}") from None
     catalog = api.load_catalog(*scripts)
-    inventory = api.load_inventory(*options.require_inventory(inventories))
+    inventory = options.load_hosts(inventories)
     pattern = options.require_limit("apply", limit, len(saved.hosts), (file,))
     missing = [host for host in saved.hosts if host not in inventory.hosts]
     if missing:

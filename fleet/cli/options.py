@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fleet.errors import ParameterError, SelectionError, UsageError
-from fleet.model import Risk
+from fleet.model import Risk, printable
+
+if TYPE_CHECKING:
+    from fleet.inventory import Inventory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -120,11 +123,16 @@ def _read_parameter(name: str, path: Path) -> str:
         raise ParameterError(f"-p {name}: {path} is not UTF-8 text") from None
 
 
-def require_inventory(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Refuse to go on without an inventory, saying how to name one."""
+def load_hosts(paths: tuple[Path, ...]) -> Inventory:
+    """Read the inventory, or say how to name one; what it noticed goes to stderr."""
     if not paths:
         raise UsageError("no inventory: name one with -i FILE, or set FLEET_INVENTORY")
-    return paths
+    from fleet import api
+
+    found = api.load_inventory(*paths)
+    for note in found.notes:
+        click.echo(f"fleet: note: {printable(note)}", err=True)
+    return found
 
 
 def require_limit(command: str, limit: str | None, total: int, paths: tuple[Path, ...]) -> str:

@@ -26,6 +26,10 @@ class Connections(Protocol):
         """What masks every secret that has been used so far."""
         ...
 
+    def warnings(self) -> list[str]:
+        """Sentences for the operator about what was used so far."""
+        ...
+
 
 class NetworkConnections:
     """The real network. What a whole run shares (known hosts, keys, secrets) is loaded once."""
@@ -61,6 +65,10 @@ class NetworkConnections:
             if self._redactor is None:
                 self._redactor = Redactor(self._vault.known_values())
             return self._redactor
+
+    def warnings(self) -> list[str]:
+        """Secrets that are too short to be masked."""
+        return self._vault.warnings
 
     def _secret(self, reference: SecretRef | None) -> Secret | None:
         if reference is None:

@@ -69,6 +69,11 @@ class Execution:
         """The word about every target so far."""
         return verdicts((host.name for host in self.hosts), self.results)
 
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the operator about secrets and connections."""
+        return self._world.connections.warnings()
+
     def cancel(self) -> None:
         """Start nothing further; may be called from a signal handler or another thread."""
         self.interrupted = True

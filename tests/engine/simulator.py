@@ -155,6 +155,9 @@ class SimNetwork:
             self.opened.append(transport)
         return transport
 
+    def warnings(self) -> list[str]:
+        return []
+
     def redactor(self) -> Redactor:
         return Redactor(())
 
