@@ -52,23 +52,28 @@ class Listener(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self._links: set[socket.socket] = set()
+        self._lock = threading.Lock()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Count the connection and serve it in a thread."""
-        self._links.add(request)
-        self.service.connections += 1
-        super().process_request(request, client_address)
+    def enter(self, link: socket.socket) -> None:
+        """Count a connection and remember it for ``hang_up``; refuses it when that has been called."""
+        with self._lock:
+            self.service.connections += 1
+            self._links.add(link)
+            if self.service.stopping:
+                raise ConnectionAbortedError
 
-    def shutdown_request(self, request: Any) -> None:
-        """Forget the connection."""
-        self._links.discard(request)
-        super().shutdown_request(request)
+    def leave(self, link: socket.socket) -> None:
+        """Forget a connection."""
+        with self._lock:
+            self._links.discard(link)
 
     def hang_up(self) -> None:
         """End every open connection."""
-        for link in list(self._links):
-            with suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for link in self._links:
+                with suppress(OSError):
+                    # not that of ssl, which would forget that it speaks TLS while another thread reads
+                    socket.socket.shutdown(link, socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up are what the lab is for."""
@@ -92,13 +97,22 @@ class Handler(BaseHTTPRequestHandler):
         self._sealed = False
         self._scheme = "https" if self._service.context else "http"
         if self._service.context:
-            self.request.settimeout(10)
-            self.request = self._service.context.wrap_socket(self.request, server_side=True)
-        self.request.settimeout(None)
+            self.request = self._service.context.wrap_socket(
+                self.request, server_side=True, do_handshake_on_connect=False
+            )
+        try:
+            self.server.enter(self.request)
+            if self._service.context:
+                self.request.do_handshake()
+        except OSError:
+            self.server.leave(self.request)
+            self.request.close()
+            raise
         super().setup()
 
     def finish(self) -> None:
         """Close, whatever state the connection is in."""
+        self.server.leave(self.request)
         with suppress(OSError, ValueError):
             super().finish()
         with suppress(OSError):

@@ -141,6 +141,7 @@ class Service:
         self._http.hang_up()
         self._thread.join()
         self._http.server_close()
+        self.shells.close()  # what a request had opened that was under way
 
     def misbehave(self, how: Fault, at: str, times: int = 1) -> None:
         """Misbehave at the next ``times`` operations of that name ("Create", "Receive", …, "Login")."""
