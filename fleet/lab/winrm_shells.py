@@ -6,12 +6,13 @@ Written from the specification and not from fleet's client, so that a mistake of
 from __future__ import annotations
 
 import base64
+import os
 import re
+import selectors
 import subprocess
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable
 from typing import Any, BinaryIO
 from xml.sax.saxutils import escape
 
@@ -47,6 +48,9 @@ _ENVELOPE = 153_600
 _BUFFER = 1_048_576
 """Bytes of output kept for a client that does not ask; then the command has to wait."""
 
+_LOOK = 0.5
+"""Seconds after which output that does not end is looked at for a command that was ended."""
+
 TIMED_OUT, NO_SHELL, TOO_MANY_SHELLS, NO_RIGHT = 2150858793, 2150858843, 2150859173, 5
 
 
@@ -73,14 +77,13 @@ class Command:
         self._size = 0
         self._input: deque[bytes | None] = deque()
         self._writing = False
-        self._running = 2
+        self._running = True
         self._ended = False
-        streams = {"stdout": process.stdout, "stderr": process.stderr}
+        streams = {"stderr": process.stderr, "stdout": process.stdout}
         self._threads = [
-            threading.Thread(target=self._pump, args=(name, stream), name="lab-winrm-out")
-            for name, stream in streams.items()
+            threading.Thread(target=self._pump, args=(streams,), name="lab-winrm-out"),
+            threading.Thread(target=self._feed, args=(process.stdin,), name="lab-winrm-in"),
         ]
-        self._threads.append(threading.Thread(target=self._feed, args=(process.stdin,), name="lab-winrm-in"))
         for thread in self._threads:
             thread.start()
 
@@ -129,24 +132,32 @@ class Command:
             _close(stream)
 
     def _over(self) -> bool:
-        return self._ended or self._running == 0
+        return self._ended or not self._running
 
-    def _pump(self, name: str, stream: BinaryIO | None) -> None:
-        take: Callable[[int], bytes] = getattr(stream, "read1", getattr(stream, "read", _nothing))
-        while True:
-            try:
-                data = take(65_536)
-            except (OSError, ValueError):
-                data = b""
-            with self._changed:
-                if not data:
-                    self._running -= 1
-                    self._changed.notify_all()
-                    return
-                self._output.append((name, data))
-                self._size += len(data)
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: self._size < _BUFFER or self._ended)
+    def _pump(self, streams: dict[str, BinaryIO | None]) -> None:
+        """Take output as it comes; stderr first, so that it is there when an answer on stdout is."""
+        with selectors.DefaultSelector() as waiting:
+            for name, stream in streams.items():
+                if stream is not None:
+                    waiting.register(stream, selectors.EVENT_READ, name)
+            while waiting.get_map() and not self._ended:
+                ready = {str(key.data): key for key, _ in waiting.select(_LOOK)}
+                for name in sorted(ready):
+                    data = os.read(ready[name].fd, 65_536)
+                    if data:
+                        self._keep(name, data)
+                    else:
+                        waiting.unregister(ready[name].fileobj)
+        with self._changed:
+            self._running = False
+            self._changed.notify_all()
+
+    def _keep(self, name: str, data: bytes) -> None:
+        with self._changed:
+            self._output.append((name, data))
+            self._size += len(data)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._size < _BUFFER or self._ended)
 
     def _feed(self, stdin: BinaryIO | None) -> None:
         while True:
@@ -166,10 +177,6 @@ class Command:
                     stdin.flush()
             except (OSError, ValueError):
                 _close(stdin)
-
-
-def _nothing(_: int) -> bytes:
-    return b""
 
 
 def _close(stream: BinaryIO | None) -> None:
