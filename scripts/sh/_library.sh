@@ -217,9 +217,9 @@ run_native() {
     fleet_alarm=$!
     fleet_native=0
     wait "$fleet_child" || fleet_native=$?
-    kill "$fleet_alarm" 2>/dev/null || :
+    kill -USR1 "$fleet_alarm" 2>/dev/null || :
     fleet_rang=0
-    wait "$fleet_alarm" || fleet_rang=$?
+    wait "$fleet_alarm" 2>/dev/null || fleet_rang=$? # some shells tell how it ended
     [ "$fleet_rang" -ne 3 ] || fleet_native=124
     return "$fleet_native"
 }
@@ -697,10 +697,10 @@ fleet_run() {
     fleet_supervisor=$fleet_pid
     fleet_watch </dev/null >/dev/null 2>&1 &
     fleet_watcher=$!
-    trap : HUP INT TERM # the body answers to these; only set now, so that the watcher can't lose a SIGTERM
+    trap : HUP INT TERM # the body answers to these
     (fleet_perform)
     fleet_status=$?
-    kill "$fleet_watcher" 2>/dev/null
+    kill -USR1 "$fleet_watcher" 2>/dev/null
     [ "$fleet_status" -ne 99 ] || return 0
     wait "$fleet_watcher"
     fleet_rang=$?
@@ -722,6 +722,8 @@ fleet_perform() {
     trap : PIPE # a connection that is gone must not stop a remedy in the middle
     fleet_ended_by='' fleet_finishing=0
     eval "$fleet_define"
+    fleet_self
+    fleet_own=$fleet_pid
     FLEET_BODY=.$fleet_supervisor.
     export FLEET_BODY
     fleet_assign
@@ -740,6 +742,12 @@ fleet_finish() {
     fleet_status=$?
     fleet_finishing=1
     set +eu
+    fleet_self
+    if [ "$fleet_pid" != "$fleet_own" ]; then
+        # bash runs this also in a subshell that a signal ends before it has forgotten its parent's traps.
+        trap - EXIT
+        exit "$fleet_status"
+    fi
     : # a signal that is still pending speaks here: dash looks at errexit before it looks at traps
     trap '' HUP INT TERM ALRM
     trap - EXIT
@@ -802,7 +810,7 @@ fleet_watch() {
     [ "$fleet_watched" = 1 ] && [ -n "$fleet_subject" ] && kill -STOP "$fleet_subject" || exit 0
     fleet_end "$fleet_subject" spare
     fleet_code=3
-    trap 'exit 3' TERM
+    trap 'exit 3' USR1
     kill -ALRM "$fleet_subject"
     kill -CONT "$fleet_subject"
     fleet_sleep 10
@@ -810,15 +818,17 @@ fleet_watch() {
     exit 3
 }
 
-# For background subshells: returns after SECONDS, deaf to SIGTERM; before that SIGTERM ends the subshell
-# and the sleep with it, so that nothing outlives what was watched.
+# For background subshells: returns after SECONDS, deaf to SIGUSR1; before that SIGUSR1 ends the subshell
+# and the sleep with it, so that nothing outlives what was watched. Nobody else traps SIGUSR1, so one that
+# comes before the trap is set ends the subshell too; a SIGTERM then would be lost in dash, in which a new
+# subshell still has its parent's trap for a moment.
 fleet_sleep() {
     set +euf
     unset IFS
-    trap 'kill -KILL "$!" 2>/dev/null; exit "$fleet_code"' TERM
+    trap 'kill -KILL "$!" 2>/dev/null; exit "$fleet_code"' USR1
     sleep "$1" &
     wait "$!"
-    trap '' TERM
+    trap '' USR1
 }
 
 # Ends PID and everything below it; with `spare` not PID itself, but also what this body started that has
