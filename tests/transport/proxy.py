@@ -23,6 +23,10 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+LIFETIME = 8.0
+"""Seconds after which a bad server gives up, so that a client without a deadline fails and does not hang."""
+
+
 class BadServer:
     """Runs ``behave`` with every connection, each in a thread; a context manager."""
 
@@ -35,6 +39,8 @@ class BadServer:
         self._socks: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
+        self._timer = threading.Timer(LIFETIME, self._over.set)
+        self._timer.start()
 
     def _accept(self) -> None:
         while True:
@@ -54,6 +60,7 @@ class BadServer:
         sock.close()
 
     def close(self) -> None:
+        self._timer.cancel()
         self._over.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -62,7 +69,7 @@ class BadServer:
         for sock in self._socks:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in (*self._threads, self._timer):
             thread.join(_JOIN)
 
     def __enter__(self) -> Self:

@@ -99,7 +99,7 @@ class TestBytes:
 
     def test_a_flood_on_both_streams_is_capped_and_counted(self, world: World) -> None:
         out = err = 50 * MEGABYTE
-        script = world.script(Flood(out, err), Answer("swam"))
+        script = world.script(Flood(out, err), Answer("swam"), timeout=30.0)
         (completed,) = run(world, script)
         line = answer_line(script.nonce, "swam")
         assert len(completed.stdout) == KEEP + len(line)

@@ -206,7 +206,8 @@ class Ledger:
         self.path = path
 
     def script(self) -> Script:
-        text = f"fleet_frame() {{\necho ran >>'{self.path}'\n}}\nfleet_frame\n"
+        noise = "head -c 2000 /dev/zero | tr '\\0' x"
+        text = f"fleet_frame() {{\n{noise}\necho ran >>'{self.path}'\n{noise}\n}}\nfleet_frame\n"
         return Script(Shell.SH, "n0", text.encode(), 10.0, "test", "0" * 64, mutates=True)
 
     @property
