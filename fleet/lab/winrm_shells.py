@@ -48,6 +48,9 @@ _ENVELOPE = 153_600
 _BUFFER = 1_048_576
 """Bytes of output kept for a client that does not ask; then the command has to wait."""
 
+_GATHER = 0.01
+"""Seconds in which output that comes close together is put into one reply."""
+
 _LOOK = 0.5
 """Seconds after which output that does not end is looked at for a command that was ended."""
 
@@ -101,6 +104,7 @@ class Command:
         with self._changed:
             if not self._changed.wait_for(lambda: self._output or self._over(), wait):
                 raise FaultReply(TIMED_OUT, "w:TimedOut", "The operation did not end in time.")
+            self._changed.wait_for(lambda: self._over() or self._size >= room, _GATHER)
             taken = []
             while self._output and room > 0:
                 name, data = self._output.popleft()
