@@ -151,13 +151,17 @@ class Login:
         return None if path is None else self._files.key(path, self._passphrase)
 
 
+def _endpoint(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _dial(host: str, port: int, deadline: Deadline, limits: Limits) -> socket.socket:
     """Connect to exactly that name or address.
 
     Raises:
         UnreachableError: With the reason in words.
     """
-    endpoint = f"{host}:{port}"
+    endpoint = _endpoint(host, port)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
@@ -192,8 +196,8 @@ def _dial_words(endpoint: str, failure: OSError, limits: Limits) -> str:
 
 
 def _dial_through(link: Link, connection: fabric.Connection, deadline: Deadline) -> paramiko.Channel:
-    target = f"{connection.host}:{connection.port}"
-    jump = f"{link.connection.host}:{link.connection.port}"
+    target = _endpoint(connection.host, connection.port)
+    jump = _endpoint(link.connection.host, link.connection.port)
     try:
         return link.transport.open_channel(
             "direct-tcpip", (connection.host, connection.port), ("127.0.0.1", 0), timeout=deadline.remaining
@@ -270,7 +274,7 @@ def _login_error(
     limits: Limits,
 ) -> TransportError:
     """Say in our words what Paramiko means, and what to do."""
-    endpoint = f"{connection.host}:{connection.port}"
+    endpoint = _endpoint(connection.host, connection.port)
     alive = transport is not None and transport.is_active()
     text = str(error)
     if isinstance(error, TransportError):
