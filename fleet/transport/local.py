@@ -202,6 +202,6 @@ class _LocalShell:
 
 def _command(host: Host) -> list[str]:
     if host.shell is Shell.POWERSHELL:
-        return render.POWERSHELL_COMMAND.replace("powershell", "pwsh", 1).split(" ")
+        return render.powershell_command("pwsh").split(" ")
     command = render.SH_COMMAND.split(" ")
     return [*SUDO.split(), *command] if host.become else command

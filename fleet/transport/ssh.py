@@ -199,7 +199,11 @@ class _Channel:
     @property
     def lost(self) -> bool:
         """Whether the connection is gone without an exit code."""
-        return self.at_end and not self._link.transport.is_active() and self._channel.exit_status < 0
+        if not self.at_end or self._channel.exit_status >= 0:
+            return False
+        # Paramiko ends the channels of a lost connection first and marks it as lost a moment later
+        self._link.transport.join(_SETTLE)
+        return not self._link.transport.is_active()
 
     @property
     def ended(self) -> bool:
@@ -222,6 +226,7 @@ class _Channel:
                     self._channel.close()
 
 
+_SETTLE = 0.2
 _ROOM_TICK = 0.01
 _CLOSING = 1.0
 """Seconds that closing a channel may take before the connection is cut."""
