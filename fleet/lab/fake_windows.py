@@ -143,6 +143,8 @@ class _Engine:
 
     def __init__(self, state: Path) -> None:
         self._state = state
+        own = state.with_suffix(".home")  # PowerShell keeps caches and sockets, also when it is killed
+        own.mkdir(exist_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 (the constant command line, by the name on PATH)
             powershell_command(ENGINE).split(" "),
             stdin=subprocess.PIPE,
@@ -150,6 +152,8 @@ class _Engine:
             stderr=subprocess.PIPE,
             env={
                 **os.environ,
+                "HOME": str(own),
+                "TMPDIR": str(own),
                 "NO_COLOR": "1",
                 "POWERSHELL_TELEMETRY_OPTOUT": "1",
                 "POWERSHELL_UPDATECHECK": "Off",

@@ -110,10 +110,9 @@ foreach ($name in $order) {
     if ($running) { Add-FleetItem 'held' "a backup began meanwhile: $running"; break }
     $done = Restart-FleetService $name
     $restart.problem = $done.Problem
-    if ($done.Problem) { [void]$problems.Add($done.Problem) } else { Set-FleetChanged "restarted $name$with" }
     foreach ($each in $done.Down) { [void]$down.Add($each) }
+    if ($done.Problem) { [void]$problems.Add($done.Problem) } else { Set-FleetChanged "restarted $name$with"; [void]$acted.Add($name) }
     if ($down.Count) { break }
-    [void]$acted.Add($name)
 }
 if ($down.Count) { Add-FleetData 'down' $down; Stop-FleetFailed "NOT RUNNING NOW, but before: $($down -join ', '): $($problems -join '; ')" }
 

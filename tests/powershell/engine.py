@@ -11,7 +11,18 @@ from pathlib import Path
 
 from fleet.catalog import Catalog, bind
 from fleet.envelope import AnswerStream, parse
-from fleet.model import Arguments, Completed, Kind, Outcome, ParamValue, Reply, Script, Shell, Snippet, SnippetText
+from fleet.model import (
+    Arguments,
+    Completed,
+    Kind,
+    Outcome,
+    ParamValue,
+    Reply,
+    Script,
+    Shell,
+    Snippet,
+    SnippetText,
+)
 from fleet.render import render
 
 KEEP = 1 << 22
@@ -28,7 +39,9 @@ class Engine:
         self._number = 0
         self.version = self.platform = ""
 
-    def run(self, scripts: Iterable[Script], change: Callable[[bytes], bytes] = lambda line: line) -> list[Reply]:
+    def run(
+        self, scripts: Iterable[Script], change: Callable[[bytes], bytes] = lambda line: line
+    ) -> list[Reply]:
         """Send scripts at once and give what each answered; ``change`` is applied to what is sent."""
         scripts = list(scripts)
         process = self._alive()
@@ -43,9 +56,10 @@ class Engine:
             ready, _, _ = select.select([process.stdout], [], [], max(0.0, end - time.monotonic()))
             data = os.read(process.stdout.fileno(), 65536) if ready else b""
             if not data:
-                rest = stream.rest()[0].decode(errors="replace")
-                self.close()
-                raise AssertionError(f"the engine gave {len(answers)} of {len(scripts)} answers; then: {rest}")
+                self._process = None
+                raise AssertionError(
+                    f"{len(answers)} of {len(scripts)} answers, then {_end(process, stream)}"
+                )
             answers += stream.feed(data)
         return [
             parse(Completed(stdout, b"", None, 0.0, dropped=dropped), script.nonce)
@@ -78,7 +92,12 @@ class Engine:
         return self.run([self.script(snippet_of(text), values, check=check, timeout=timeout)])[0]
 
     def named(
-        self, catalog: Catalog, name: str, values: Mapping[str, ParamValue] | None = None, *, check: bool = False
+        self,
+        catalog: Catalog,
+        name: str,
+        values: Mapping[str, ParamValue] | None = None,
+        *,
+        check: bool = False,
     ) -> Script:
         """Render a snippet of the catalogue, its defaults filled in."""
         snippet = catalog.snippet(name)
@@ -111,6 +130,13 @@ class Engine:
             self.close()
             self._process = self._start()
         return self._process
+
+
+def _end(process: subprocess.Popen[bytes], stream: AnswerStream) -> str:
+    """End a process that does not answer and give what there is to say about it."""
+    process.kill()
+    errors = process.communicate()[1] or b""
+    return f"exit code {process.returncode}, {stream.rest()[0]!r}, {errors[-500:]!r}"
 
 
 def snippet_of(text: str, kind: Kind = Kind.CHECK) -> Snippet:

@@ -77,7 +77,10 @@ def summary() -> list[str]:
             continue
         for engine in entry["passed"]:
             engines[engine] += 1
-    lines = [f"{engine}: {count} of {len(now)} files passed as they are now" for engine, count in sorted(engines.items())]
+    lines = [
+        f"{engine}: {count} of {len(now)} files passed as they are now"
+        for engine, count in sorted(engines.items())
+    ]
     if stale:
         lines.append(f"{len(stale)} changed since an engine passed them: {', '.join(stale)}")
         lines.append("where there is an engine, ./dev test --record brings scripts/verified.json up to date")

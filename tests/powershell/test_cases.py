@@ -47,13 +47,19 @@ def merge(old: Any, new: Any) -> Any:
 def as_state(guest: dict[str, Any]) -> dict[str, Any]:
     """Turn the table of writers by name into the list that the fake keeps."""
     writers = [{"state": 1, "error": 0, **writer, "name": name} for name, writer in guest["writers"].items()]
-    return {**EMPTY, **guest, "writers": [{**writer, "name": writer.pop("as", writer["name"])} for writer in writers]}
+    return {
+        **EMPTY,
+        **guest,
+        "writers": [{**writer, "name": writer.pop("as", writer["name"])} for writer in writers],
+    }
 
 
 def contains(whole: Any, part: Any) -> bool:
     """Whether everything of `part` is in `whole`; lists of tables have to agree item by item."""
     if isinstance(part, dict):
-        return isinstance(whole, dict) and all(key in whole and contains(whole[key], part[key]) for key in part)
+        return isinstance(whole, dict) and all(
+            key in whole and contains(whole[key], part[key]) for key in part
+        )
     if isinstance(part, list):
         return isinstance(whole, list) and len(whole) == len(part) and all(map(contains, whole, part))
     return bool(whole == part)

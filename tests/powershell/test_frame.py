@@ -8,15 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fleet.catalog import scripts_folder
 from fleet.errors import ParameterError
 from fleet.model import Kind, Outcome, ParamValue
 from fleet.quote import ps_literal
+from fleet.render import powershell_command
 from tests.powershell.engine import Engine, fine, snippet_of
 
 REMEDY = """# kind = "remedy"
 [CmdletBinding(SupportsShouldProcess = $true)]
 param([string]$what = 'nothing')
-if ($PSCmdlet.ShouldProcess($what, 'Change')) { Set-FleetChanged "did $what" } else { Set-FleetChanged "would do $what" }
+$verb = if ($PSCmdlet.ShouldProcess($what, 'Change')) { 'did' } else { 'would do' }
+Set-FleetChanged "$verb $what"
 """
 
 
@@ -29,7 +32,7 @@ if ($PSCmdlet.ShouldProcess($what, 'Change')) { Set-FleetChanged "did $what" } e
         ("Stop-FleetFailed 'no'; Set-FleetOk 'never'", "failed", "no"),
         ("Set-FleetChanged 'half'; Stop-FleetFailed 'no'", "failed", "no; done before that: half"),
         ("Stop-FleetSkipped 'not here'", "skipped", "not here"),
-        ("throw \"b\u00f6se \u20ac \U0001f600\"", "failed", "b\u00f6se \u20ac \U0001f600"),
+        ('throw "b\u00f6se \u20ac \U0001f600"', "failed", "b\u00f6se \u20ac \U0001f600"),
         ("[IO.File]::ReadAllText('/no/such/folder/file')", "failed", "Could not find"),
         ("$never.set", "failed", "has not been set"),
         ("@(1)[5]", "failed", "outside the bounds"),
@@ -49,14 +52,21 @@ def test_an_unknown_command_fails_and_is_named(engine: Engine) -> None:
 
 
 def test_what_comes_after_a_bad_script_is_not_touched_by_it(engine: Engine) -> None:
-    bodies = ["if (", "throw 'x'", "exit 3", "$Global:leak = 1", "Add-FleetData leak (Test-Path Variable:leak)"]
+    bodies = [
+        "if (",
+        "throw 'x'",
+        "exit 3",
+        "$Global:leak = 1",
+        "Add-FleetData leak (Test-Path Variable:leak)",
+    ]
     replies = engine.run([engine.script(snippet_of(body)) for body in bodies])
     assert [reply.outcome.value for reply in replies] == ["broken", "failed", "ok", "ok", "ok"]
     assert replies[-1].data == {"leak": False}
 
 
 def test_every_stream_arrives_in_the_log_as_utf8(engine: Engine) -> None:
-    body = "'out \u00e4'; Write-Warning 'w \u20ac'; Write-Verbose 'v'; Write-Error 'e' -ErrorAction Continue; Write-Host 'h'"
+    body = "'out \u00e4'; Write-Warning 'w \u20ac'; Write-Verbose 'v'; Write-Host 'h'; "
+    body += "Write-Error 'e' -ErrorAction Continue"
     lines = fine(engine.body(body)).log.raw.split("\n")
     assert {"out \u00e4", "warning: w \u20ac", "verbose: v", "error: e", "h"} <= set(lines)
 
@@ -75,7 +85,11 @@ def test_a_log_line_longer_than_the_cap_is_cut(engine: Engine) -> None:
 
 def test_an_endless_loop_is_stopped_at_its_deadline_with_its_log_and_data(engine: Engine) -> None:
     reply = fine(engine.body("'seen'; Add-FleetData a 1; while ($true) { }", timeout=1), Outcome.TIMED_OUT)
-    assert (reply.log.raw, reply.data, reply.message.raw) == ("seen", {"a": 1}, "stopped in the guest after 1 s")
+    assert (reply.log.raw, reply.data, reply.message.raw) == (
+        "seen",
+        {"a": 1},
+        "stopped in the guest after 1 s",
+    )
 
 
 def test_a_statement_that_never_ends_is_not_waited_for(engine: Engine) -> None:
@@ -86,7 +100,8 @@ def test_a_statement_that_never_ends_is_not_waited_for(engine: Engine) -> None:
 
 def test_data_keeps_type_shape_and_every_character(engine: Engine) -> None:
     body = r"""
-    Add-FleetData text "a`"b\ `t`n$([char]0)$([char]0x1f)$([char]0x212a)$([char]0xe9)$([char]::ConvertFromUtf32(0x1f600))"
+    $rest = -join [char[]](0, 0x1f, 0x212a, 0xe9, 0xd83d, 0xde00)
+    Add-FleetData text "a`"b\ `t`n$rest"
     Add-FleetData numbers @(1, -2, 4294967296, 1.5, [double]::NaN, [decimal]'0.1')
     Add-FleetData nested @{ list = @(,@(1)); empty = @(); none = $null; yes = $true; Keys = 'k' }
     Add-FleetData object ([pscustomobject]@{ a = 'b' })
@@ -146,7 +161,9 @@ def test_hostile_values_come_back_as_they_were_sent(engine: Engine, value: Param
 
 @pytest.mark.pwsh
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(value=st.recursive(st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans(), st.lists, max_leaves=5))
+@given(
+    value=st.recursive(st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans(), st.lists, max_leaves=5)
+)
 def test_any_value_comes_back_or_is_refused_here(pwsh: Engine, value: ParamValue) -> None:
     try:
         ps_literal(value)
@@ -175,14 +192,13 @@ def test_a_remedy_that_knows_no_check_mode_is_not_run_in_it(engine: Engine) -> N
 
 
 def test_nothing_asks_for_confirmation(engine: Engine) -> None:
-    body = "[CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]\nparam()\nif ($PSCmdlet.ShouldProcess('x')) { Set-FleetOk 'went on' }"
+    body = "[CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]\nparam()\n"
+    body += "if ($PSCmdlet.ShouldProcess('x')) { Set-FleetOk 'went on' }"
     assert fine(engine.body(body)).message.raw == "went on"
 
 
 @pytest.mark.pwsh
 def test_the_process_ends_with_its_input_even_with_a_body_that_never_ends(pwsh: Engine) -> None:
-    from fleet.render import powershell_command
-
     script = pwsh.script(snippet_of("[Threading.Thread]::Sleep(600000)"), timeout=1)
     command = powershell_command("pwsh").split(" ")
     done = subprocess.run(command, input=script.payload + b"not base64\n", capture_output=True, timeout=60)
@@ -192,11 +208,11 @@ def test_the_process_ends_with_its_input_even_with_a_body_that_never_ends(pwsh: 
 
 @pytest.mark.pwsh
 def test_a_restricted_language_is_said_in_one_line(pwsh: Engine) -> None:
-    from fleet.render import scripts_folder
-
     bootstrap = (scripts_folder() / "ps" / "_bootstrap.ps1").read_text("ascii")
     text = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'\n" + bootstrap
-    done = subprocess.run(["pwsh", "-NoProfile", "-Command", text], input=b"", capture_output=True, timeout=60)
+    done = subprocess.run(
+        ["pwsh", "-NoProfile", "-Command", text], input=b"", capture_output=True, timeout=60
+    )
     assert (done.stdout.strip(), done.returncode) == (b"FLEET-LANGUAGE-MODE ConstrainedLanguage", 3)
 
 
@@ -214,19 +230,24 @@ class TestPrograms:
 
     def test_arguments_arrive_as_they_are(self, pwsh: Engine) -> None:
         words = ["a b", "", 'q"x', "\\", "a\\", 'end\\"', "tab\there", "$(x)"]
-        body = "param($words)\nAdd-FleetData r (Invoke-FleetNative '/usr/bin/printf' (@('[%s]\\n') + $words)).Output"
-        assert fine(pwsh.body("[CmdletBinding()]\n" + body, {"words": words})).data["r"] == [f"[{w}]" for w in words]
+        body = "param($words)\n$r = Invoke-FleetNative '/usr/bin/printf' (@('[%s]\\n') + $words)\n"
+        body += "Add-FleetData r $r.Output"
+        assert fine(pwsh.body("[CmdletBinding()]\n" + body, {"words": words})).data["r"] == [
+            f"[{w}]" for w in words
+        ]
 
     def test_a_program_that_is_not_there_is_no_error(self, pwsh: Engine) -> None:
         assert fine(pwsh.body("Add-FleetData r (Invoke-FleetNative '/no/such').Found")).data["r"] is False
 
     def test_megabytes_on_both_streams_do_not_block(self, pwsh: Engine) -> None:
         command = "head -c 3000000 /dev/zero | tr '\\\\0' x; head -c 3000000 /dev/zero | tr '\\\\0' y >&2"
-        body = f"$r = Invoke-FleetNative '/bin/sh' @('-c', \"{command}\"); Add-FleetData n @($r.Output | ForEach-Object {{ $_.Length }})"
+        body = f"$r = Invoke-FleetNative '/bin/sh' @('-c', \"{command}\")\n"
+        body += "Add-FleetData n @($r.Output | ForEach-Object { $_.Length })"
         assert fine(pwsh.body(body)).data["n"] == [3_000_000, 3_000_000]
 
     def test_the_deadline_ends_the_program_and_its_children(self, pwsh: Engine) -> None:
-        body = "Add-FleetData r (Invoke-FleetNative '/bin/sh' @('-c', 'sleep 7771 & sleep 7771; true') 1).TimedOut"
+        body = "$r = Invoke-FleetNative '/bin/sh' @('-c', 'sleep 7771 & sleep 7771; true') 1\n"
+        body += "Add-FleetData r $r.TimedOut"
         assert fine(pwsh.body(body)).data["r"] is True
         assert not running("sleep 7771")
 
@@ -235,7 +256,9 @@ class TestPrograms:
         assert not running("sleep 7772")
 
     def test_a_grandchild_that_keeps_the_pipe_is_not_waited_for(self, pwsh: Engine) -> None:
-        reply = fine(pwsh.body("Add-FleetData r (Invoke-FleetNative '/bin/sh' @('-c', 'sleep 9 & echo hi')).Output"))
+        reply = fine(
+            pwsh.body("Add-FleetData r (Invoke-FleetNative '/bin/sh' @('-c', 'sleep 9 & echo hi')).Output")
+        )
         assert reply.data["r"] == ["hi"]
         assert reply.seconds < 8
 
