@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fleet.credentials import Vault
+from fleet.credentials import MASKED_FROM, Vault
 from fleet.engine.gate import CredentialGate
 from fleet.errors import DeniedError, SecretError
 from fleet.model import Host, Secret, SecretRef
@@ -41,8 +41,7 @@ class NetworkConnections:
         self._gate = CredentialGate()
         self._openers: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._seen: set[SecretRef] = set()
-        self._redactor: Redactor | None = None
+        self._redactor = Redactor(())
 
     def open(self, host: Host) -> Transport:
         """Connect and log in. Raises ``TransportError`` with ``sent`` false."""
@@ -61,10 +60,7 @@ class NetworkConnections:
 
     def redactor(self) -> Redactor:
         """What masks every secret that has been used so far."""
-        with self._lock:
-            if self._redactor is None:
-                self._redactor = Redactor(self._vault.known_values())
-            return self._redactor
+        return self._redactor
 
     def warnings(self) -> list[str]:
         """Secrets that are too short to be masked."""
@@ -74,10 +70,8 @@ class NetworkConnections:
         if reference is None:
             return None
         secret = self._vault.get(reference)
-        with self._lock:
-            if reference not in self._seen:
-                self._seen.add(reference)
-                self._redactor = None  # it does not know this one yet
+        if len(secret.reveal()) >= MASKED_FROM:
+            self._redactor.add([secret])
         return secret
 
     def _opener(self, connection: str) -> Any:
