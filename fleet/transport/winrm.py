@@ -7,14 +7,12 @@ are left. Whatever happens, the shell is deleted: over the session, or over a ne
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from fleet.envelope import AnswerStream, Capture
 from fleet.errors import BusyError, DeniedError, TransportError, UnreachableError
 from fleet.model import Completed, Host, Script, Secret
 from fleet.ports import Clock, Deadline
@@ -23,17 +21,18 @@ from fleet.transport import Limits
 from fleet.transport.winrm_login import GuardedTransport
 from fleet.transport.winrm_soap import OPERATION_TIMEOUT, SEND_BYTES, ShellGoneError, ShellService
 from fleet.transport.winrm_tls import TlsContexts
+from fleet.transport.winrm_turn import Turn, pieces
 from fleet.transport.winrm_wire import Wire
 
 RECYCLE_AFTER = 1_000
 """Requests that one shell serves. A user has 1,500 operations (MaxConcurrentOperationsPerUser) and a shell
 gives none back before it is deleted."""
 
+MAX_TOGETHER = 3 * SEND_BYTES
+"""Bytes of scripts that are handed over before an answer has come: a dozen rendered checks fit in."""
+
 CLEAN_UP = 10.0
 """Seconds that closing may take, a new login for the sake of the shell included."""
-
-_LONGEST_PAUSE = 0.5
-"""Seconds to let answers gather before asking for them."""
 
 _TURN_MARGIN = 0.5
 """Seconds between the moment our time is over and the guest's "nothing yet"; it takes none below this."""
@@ -172,14 +171,14 @@ class WinrmTransport:
         self.close()
 
     def _next_batch(self, waiting: deque[Script]) -> list[Script]:
-        """Take what may be sent together: it fits into one request and only the first may change anything."""
+        """Take what may be sent together: not too much, and only the first may change anything."""
         batch = [waiting[0]]
         size = len(waiting[0].payload)
         if self._host.winrm.fresh_process:
             return batch
         for script in list(waiting)[1:]:
             size += len(script.payload)
-            if script.mutates or size > SEND_BYTES:
+            if script.mutates or size > MAX_TOGETHER:
                 break
             batch.append(script)
         return batch
@@ -188,7 +187,7 @@ class WinrmTransport:
         """Send a batch and yield its answers; ends early where the process did, with the rest unsent anew."""
         if self._busy:
             self._end_process()
-        turn = _Turn(batch, self._limits, self._clock, self._left_over)
+        turn = Turn(batch, self._limits, self._clock, self._left_over)
         self._left_over = b""
         try:
             self._hand_over(batch)
@@ -221,11 +220,10 @@ class WinrmTransport:
         try:
             shell, process = self._started()
             self._busy = True
-            payload = b"".join(script.payload for script in batch)
             service = self._session.service
-            for start in range(0, len(payload), SEND_BYTES):
-                piece = payload[start : start + SEND_BYTES]
-                last = start + SEND_BYTES >= len(payload)
+            parts = pieces([script.payload for script in batch])
+            for number, piece in enumerate(parts, 1):
+                last = number == len(parts)
                 self._requests += 1
                 try:
                     service.send(shell, process, piece, end=last and self._host.winrm.fresh_process)
@@ -235,7 +233,7 @@ class WinrmTransport:
             error.sent = sent
             raise
 
-    def _answers(self, turn: _Turn) -> Iterator[Completed]:
+    def _answers(self, turn: Turn) -> Iterator[Completed]:
         shell, process = self._started()
         service = self._session.service
         while turn.open:
@@ -322,89 +320,3 @@ class WinrmTransport:
             self._session.service.delete(shell, Deadline(self._clock, CLEAN_UP))
         except TransportError:
             return
-
-
-class _Turn:
-    """The scripts of one batch: whose turn it is, until when, and what has come for it."""
-
-    def __init__(self, batch: list[Script], limits: Limits, clock: Clock, before: bytes) -> None:
-        self._waiting = deque(batch)
-        self._limits = limits
-        self._clock = clock
-        self._answers = AnswerStream([script.nonce for script in batch], limits.keep)
-        self._answers.feed(before)
-        self._errors = Capture(limits.keep)
-        self._pace = 0.0
-        self._asked_before = False
-        self.begin()
-
-    def begin(self) -> None:
-        """Start the time of the first script."""
-        self._since = self._clock.monotonic()
-        if self._waiting:
-            self._limit = Deadline(self._clock, self._waiting[0].timeout + self._limits.grace)
-
-    @property
-    def open(self) -> bool:
-        """Whether a script has not answered."""
-        return bool(self._waiting)
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left for the script whose turn it is."""
-        return self._limit.remaining
-
-    @property
-    def late(self) -> bool:
-        """Whether its time is over."""
-        return self._limit.expired
-
-    def gather(self) -> None:
-        """Let answers gather in the guest, so that one request brings several.
-
-        Waits for about three quarters of the answers that are still out at the pace of the last ones,
-        and not at all where only one is out: the request itself waits for that.
-        """
-        out = len(self._waiting)
-        if self._asked_before and out > 1:
-            time.sleep(min(_LONGEST_PAUSE, 0.75 * out * self._pace, self.remaining))
-        self._asked_before = True
-
-    def take(self, stdout: bytes, stderr: bytes, exit_code: int | None) -> list[Completed]:
-        """Take output; give what has been answered by it."""
-        self._errors.feed(stderr)
-        answered = self._answers.feed(stdout)
-        now = self._clock.monotonic()
-        if answered:
-            self._pace = (now - self._since) / len(answered)
-        finished = []
-        for output, dropped in answered:
-            self._waiting.popleft()
-            last = exit_code if not self._waiting else None
-            finished.append(self._completed(output, dropped, last, timed_out=False))
-            self.begin()
-        return finished
-
-    def given_up(self) -> Completed:
-        """Close the turn of the script whose time is over."""
-        return self._closed(None, timed_out=True)
-
-    def ended(self, exit_code: int | None) -> Completed:
-        """Close the turn of the script with which the process ended."""
-        return self._closed(exit_code, timed_out=False)
-
-    def rest(self) -> tuple[bytes, bytes]:
-        """Give what has come for the script that has not answered."""
-        return self._answers.rest()[0], self._errors.take()[0]
-
-    def _closed(self, exit_code: int | None, *, timed_out: bool) -> Completed:
-        output, dropped = self._answers.rest()
-        self._waiting.popleft()
-        completed = self._completed(output, dropped, exit_code, timed_out=timed_out)
-        self._waiting.clear()
-        return completed
-
-    def _completed(self, output: bytes, dropped: int, exit_code: int | None, *, timed_out: bool) -> Completed:
-        errors, errors_dropped = self._errors.take()
-        seconds = self._clock.monotonic() - self._since
-        return Completed(output, errors, exit_code, seconds, timed_out, dropped + errors_dropped)
