@@ -1,9 +1,10 @@
-"""Snippets and runbooks: from the files under ``scripts/`` to values, and parameters to arguments."""
+"""Snippets, runbooks and profiles: from the files below ``scripts/`` to values; values to arguments."""
 
 from __future__ import annotations
 
 from fleet.catalog.folder import scripts_folder
 from fleet.catalog.library import Catalog, load
 from fleet.catalog.params import bind, bind_text
+from fleet.catalog.profile import Profile
 
-__all__ = ["Catalog", "bind", "bind_text", "load", "scripts_folder"]
+__all__ = ["Catalog", "Profile", "bind", "bind_text", "load", "scripts_folder"]

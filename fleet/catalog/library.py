@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from fleet.catalog import codes, files, header, runbook
+from fleet.catalog import codes, files, header, profile, runbook
 from fleet.catalog.folder import scripts_folder
+from fleet.catalog.profile import Profile
 from fleet.errors import CatalogError, Place, UsageError, UsageErrors
 from fleet.model import NAME, Kind, Runbook, Shell, Snippet
 
@@ -21,7 +22,9 @@ _Value = TypeVar("_Value")
 
 
 def load(directories: Sequence[Path] = ()) -> Catalog:
-    """Load fleet's own scripts and those in further folders, which have ``sh/``, ``ps/``, ``runbooks/``.
+    """Load fleet's own scripts and those in further folders.
+
+    They have ``sh/``, ``ps/``, ``runbooks/`` and ``profiles/``, or some of these.
 
     Raises CatalogError, or UsageErrors for several, for what is wrong in the further folders.
     """
@@ -57,18 +60,21 @@ class _Lazy(Mapping[str, _Value]):
 
 
 class Catalog:
-    """Snippets and runbooks by name; made by ``load``. The first folder is fleet's own."""
+    """Snippets, runbooks and profiles by name; made by ``load``. The first folder is fleet's own."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
         self._scripts: dict[str, dict[Shell, Path]] = {}
         self._books: dict[str, Path] = {}
+        self._profiles: dict[str, Path] = {}
         for folder in folders:
             _refuse_unusable(folder)
             self._add_scripts(folder)
-            self._add_books(folder)
+            _add(folder / "runbooks", self._books)
+            _add(folder / "profiles", self._profiles)
         self.snippets: Mapping[str, Snippet] = _Lazy(self._scripts, self._read_snippet)
         self.runbooks: Mapping[str, Runbook] = _Lazy(self._books, self._read_runbook)
+        self.profiles: Mapping[str, Profile] = _Lazy(self._profiles, self._read_profile)
 
     def snippet(self, name: str) -> Snippet:
         """Give the snippet of that name."""
@@ -81,6 +87,12 @@ class Catalog:
         if id not in self.runbooks:
             raise CatalogError(f'no runbook is called "{id}"{files.suggestion(id, self.runbooks)}')
         return self.runbooks[id]
+
+    def profile(self, id: str) -> Profile:
+        """Give the profile of that id, with the checks of those it extends."""
+        if id not in self.profiles:
+            raise CatalogError(f'no profile is called "{id}"{files.suggestion(id, self.profiles)}')
+        return self.profiles[id]
 
     def by_code(self, code: str) -> Runbook:
         """Give the runbook that answers an error code, in any form in which users see it."""
@@ -130,6 +142,9 @@ class Catalog:
         for name, path in self._books.items():
             if path.parent in parts:
                 yield functools.partial(self._verify_runbook, name)
+        for name, path in self._profiles.items():
+            if path.parent in parts:
+                yield functools.partial(self._verify_profile, name)
 
     def _verify_snippet(self, name: str) -> None:
         snippet = self._read_snippet(name, checked=False)
@@ -149,6 +164,9 @@ class Catalog:
                 close = files.suggestion(other, self._books)
                 raise CatalogError(f'no runbook is called "{other}"{close}', Place(self._books[name]))
 
+    def _verify_profile(self, name: str) -> None:
+        profile.verify(self._read_profile(name, checked=False), self.snippet, self._books)
+
     def _add_scripts(self, folder: Path) -> None:
         added: dict[str, dict[Shell, Path]] = {}
         for shell in Shell:
@@ -159,11 +177,6 @@ class Catalog:
             _refuse_clash(path, next(iter(self._scripts.get(name, {}).values()), None))
         self._scripts |= added
 
-    def _add_books(self, folder: Path) -> None:
-        for path in _named(folder / "runbooks", ".yaml"):
-            _refuse_clash(path, self._books.get(path.stem))
-            self._books[path.stem] = path
-
     def _read_snippet(self, name: str, *, checked: bool = True) -> Snippet:
         texts = {shell: files.read(path) for shell, path in self._scripts[name].items()}
         return header.parse(name, texts, checked=checked)
@@ -171,6 +184,16 @@ class Catalog:
     def _read_runbook(self, name: str, *, checked: bool = True) -> Runbook:
         source = files.read(self._books[name])
         return runbook.parse(name, source, self.snippet, checked=checked)
+
+    def _read_profile(self, name: str, *, checked: bool = True) -> Profile:
+        return profile.resolve(
+            self._own_checks(name, checked=checked), functools.partial(self._own_checks, checked=checked)
+        )
+
+    def _own_checks(self, name: str, *, checked: bool) -> Profile:
+        if name not in self._profiles:
+            raise CatalogError(f'no profile is called "{name}"{files.suggestion(name, self._profiles)}')
+        return profile.parse(name, files.read(self._profiles[name]), checked=checked)
 
     @functools.cached_property
     def _by_code(self) -> dict[str, Runbook]:
@@ -188,7 +211,7 @@ class Catalog:
         return found
 
 
-_PARTS = ("sh", "ps", "runbooks")
+_PARTS = ("sh", "ps", "runbooks", "profiles")
 
 
 def _refuse_unusable(folder: Path) -> None:
@@ -196,9 +219,15 @@ def _refuse_unusable(folder: Path) -> None:
         raise CatalogError("is no folder of scripts", Place(folder))
     parts = [folder / part for part in _PARTS if (folder / part).is_dir()]
     if not parts:
-        raise CatalogError("has none of the folders sh, ps and runbooks", Place(folder))
+        raise CatalogError("has none of the folders sh, ps, runbooks and profiles", Place(folder))
     for part in (folder, *parts):
         files.refuse_shared(part)
+
+
+def _add(folder: Path, found: dict[str, Path]) -> None:
+    for path in _named(folder, ".yaml"):
+        _refuse_clash(path, found.get(path.stem))
+        found[path.stem] = path
 
 
 def _named(folder: Path, suffix: str) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""What a snippet's header and a runbook may look like; also published as JSON Schemas for editors.
+"""What a snippet's header, a runbook and a profile may look like; also published as JSON Schemas for editors.
 
 Importing pydantic takes longer (about 75 ms) than loading the whole catalogue, so this module is imported
 only to check files of users, to say what is wrong with a file, and to write the published schemas.
@@ -162,6 +162,42 @@ class RunbookSchema(_Document):
     sources: list[SourceSchema] = []
 
 
+class ProfileCheckSchema(_Document):
+    """A check of the sweep. What it does not say comes from the extended profile or the check itself."""
+
+    check: Name
+    severity: Literal["error", "warning", "info"] | None = None
+    params: Annotated[dict[Variable, Value], Field(description="Thresholds; -p overrides them")] = {}
+    covers: Annotated[
+        list[Name], Field(description="What the documents want looked at, by its id there")
+    ] = []
+    runbooks: Annotated[
+        list[Name], Field(description="What answers it besides the runbooks that detect with it")
+    ] = []
+
+
+class ToComeSchema(_Document):
+    """What the documents want looked at and no check of fleet looks at yet."""
+
+    id: Name
+    reason: Text
+
+
+class ProfileSchema(_Document):
+    """A fleet profile: the checks of a readiness sweep with their severities and thresholds."""
+
+    model_config = ConfigDict(title="fleet profile")
+
+    id: Name
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    about: Text
+    extends: Annotated[list[Name], Field(description="Profiles whose checks come first")] = []
+    leave_out: Annotated[list[Name], Field(description="Checks of the extended profiles to do without")] = []
+    checks: list[ProfileCheckSchema] = []
+    to_come: list[ToComeSchema] = []
+    sources: list[SourceSchema] = []
+
+
 class ExplainedCheckSchema(_Document):
     """The check that detects the fault."""
 
@@ -228,11 +264,17 @@ def runbook_problems(fields: dict[str, Any]) -> list[Problem]:
     return _problems(RunbookSchema, fields)
 
 
+def profile_problems(fields: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with the shape of a profile."""
+    return _problems(ProfileSchema, fields)
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """Give the published JSON Schemas by file name."""
     published: dict[str, type[BaseModel]] = {
         "snippet-header.schema.json": HeaderSchema,
         "runbook.schema.json": RunbookSchema,
+        "profile.schema.json": ProfileSchema,
         "explain.schema.json": ExplainSchema,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -278,6 +320,8 @@ _PARTS: dict[str, type[_Document]] = {
     "params": ParamSchema,
     "returns": ReturnSchema,
     "ladder": RungSchema,
+    "checks": ProfileCheckSchema,
+    "to_come": ToComeSchema,
     "sources": SourceSchema,
     "steps": StepSchema,
     "decisions": DecisionSchema,

@@ -31,7 +31,12 @@ class TestOwnFiles:
 
     def test_nothing_lies_about(self) -> None:
         folder = catalog.scripts_folder()
-        for part, suffixes in (("sh", {".sh", ".j2"}), ("ps", {".ps1", ".j2"}), ("runbooks", {".yaml"})):
+        for part, suffixes in (
+            ("sh", {".sh", ".j2"}),
+            ("ps", {".ps1", ".j2"}),
+            ("runbooks", {".yaml"}),
+            ("profiles", {".yaml"}),
+        ):
             strays = [path.name for path in (folder / part).iterdir() if path.suffix not in suffixes]
             assert strays == []
 
@@ -127,7 +132,9 @@ class TestUsersFolder:
             complaint(lambda: catalog.load([tmp_path / "no"]))
             == f"{tmp_path / 'no'}: is no folder of scripts"
         )
-        assert "has none of the folders sh, ps and runbooks" in complaint(lambda: catalog.load([tmp_path]))
+        assert "has none of the folders sh, ps, runbooks and profiles" in complaint(
+            lambda: catalog.load([tmp_path])
+        )
 
     @pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")
     @pytest.mark.parametrize("name", ["", "sh", "sh/put-x.sh", "runbooks/x-missing.yaml"])
