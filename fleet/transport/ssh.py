@@ -117,7 +117,7 @@ def _open_channel(link: Link, command: str, host: Host, limits: Limits) -> _Chan
             channel.exec_command(command)
     except (paramiko.SSHException, EOFError, OSError):
         channel.close()
-        if link.transport.is_active():
+        if not _gone(link):
             raise DeniedError(
                 f"{host.endpoint} does not let this account run commands; see ForceCommand and its shell"
             ) from None
@@ -125,6 +125,13 @@ def _open_channel(link: Link, command: str, host: Host, limits: Limits) -> _Chan
             f"{host.endpoint} started no shell within {limits.login:g} s; try again"
         ) from None
     return _Channel(channel, link)
+
+
+def _gone(link: Link) -> bool:
+    """Whether the connection is lost, asked after one of its channels has ended."""
+    # Paramiko ends the channels of a lost connection first and marks it as lost a moment later
+    link.transport.join(_SETTLE)
+    return not link.transport.is_active()
 
 
 class _Arrived(threading.Event):
@@ -201,9 +208,7 @@ class _Channel:
         """Whether the connection is gone without an exit code."""
         if not self.at_end or self._channel.exit_status >= 0:
             return False
-        # Paramiko ends the channels of a lost connection first and marks it as lost a moment later
-        self._link.transport.join(_SETTLE)
-        return not self._link.transport.is_active()
+        return _gone(self._link)
 
     @property
     def ended(self) -> bool:

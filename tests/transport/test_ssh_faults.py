@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -674,3 +675,36 @@ class TestSshConfig:
         config.write_text(f"Host *\n  ProxyCommand touch {tmp_path}/ran\n")
         assert "ProxyCommand" in str(failure(to_sshd(server, config_file=config)))
         assert not (tmp_path / "ran").exists()
+
+
+class ForcedGuest(SubprocessGuest):
+    """An account that may not run commands."""
+
+    def spawn(self, command: str) -> Process:
+        raise OSError("not allowed")
+
+
+def test_an_account_that_may_not_run_commands(tmp_path: Path) -> None:
+    with SshServer([ForcedGuest()]) as lab:
+        known_hosts = tmp_path / "known_hosts"
+        known_hosts.write_text(lab.known_hosts_text())
+        host = host_at(lab.addresses["guest"][1], known_hosts)
+        with (
+            open_to(host, password=Secret("correct horse")) as transport,
+            pytest.raises(DeniedError, match="does not let this account run commands") as caught,
+        ):
+            list(transport.run([SH.script(Answer(), mutates=True)]))
+    assert not caught.value.sent
+
+
+def test_many_connections_at_once_share_what_was_read(server: Sshd) -> None:
+    transports = SshTransports(SystemClock(), ENOUGH)
+
+    def one(number: int) -> str:
+        script = SH.script(Answer(str(number)))
+        with transports.open(to_sshd(server)) as transport:
+            (completed,) = transport.run([script])
+        return read(script, completed).message.raw
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, range(24))) == [str(number) for number in range(24)]
