@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import signal
@@ -42,6 +41,7 @@ def demo(folder: Path | None) -> int:
     """
     with _lab(folder, "demo") as lab:
         click.echo(_who("fleet demo", lab))
+        click.echo(f"\n$ export FLEET_INVENTORY={shlex.quote(str(lab.inventory))}")
         played = Demo(lab, api.load_catalog())
         acts: list[Act] = []
         for number, (step, run_acts) in enumerate(groupby(played.acts(), key=lambda act: act.step), 1):
@@ -49,7 +49,7 @@ def demo(folder: Path | None) -> int:
             done = []
             for act in run_acts:
                 done.append(act)
-                click.echo(f"$ {act.command}\n{_table(act)}")
+                click.echo(f"{_prompt(act.command)}\n{_table(act)}")
             click.echo(f"= {summary(done)}")
             acts += done
         surprises = played.surprises(acts)
@@ -103,11 +103,19 @@ def _who(title: str, lab: Lab) -> str:
     return "\n".join(
         [
             f"{title}: {len(lab.guests)} guests on this machine, in {lab.folder}",
-            f"  {' '.join(windows)}   {how}",
-            f"  {' '.join(linux)}   real shell, simulated services",
-            f"  {DEAD} is dead, and {LEGACY} has another password than the inventory knows",
+            f"  {' '.join(windows):<28} {how}",
+            f"  {' '.join(linux):<28} real shell, simulated services",
+            f"  {DEAD:<28} dead: nothing answers there",
+            f"  {LEGACY:<28} has another password than the inventory knows",
         ]
     )
+
+
+def _prompt(command: str) -> str:
+    """A command as it is typed, on two lines where one is too short."""
+    if len(command) > terminal.WIDTH - 2:
+        command = command.replace(" --", " \\\n    --", 1)
+    return f"$ {command}"
 
 
 def _table(act: Act) -> str:
@@ -134,7 +142,8 @@ def _report(lab: Lab, acts: list[Act]) -> None:
 
 def _ending(lab: Lab, played: Demo, surprises: list[str]) -> str:
     lines = ["What the guests' own ledgers say was done:"]
-    lines += [f"  {name}: {'; '.join(ledger)}" for name, ledger in played.touched().items()]
+    for name, ledger in played.touched().items():
+        lines += [name, *(f"  {line}" for line in ledger)]
     if surprises:
         lines += ["NOT AS PLANNED:", *(f"  {line}" for line in surprises)]
     else:
@@ -153,7 +162,10 @@ def _ending(lab: Lab, played: Demo, surprises: list[str]) -> str:
 def _program() -> str:
     """How this program is called by somebody who wants to call it again."""
     own = Path(sys.argv[0])
+    if own.name != "fleet":
+        return "python -m fleet"
     found = shutil.which("fleet")
     if found and own.exists() and Path(found).samefile(own):
         return "fleet"
-    return shlex.quote(os.path.relpath(own)) if own.name == "fleet" else "python -m fleet"
+    below = own.is_relative_to(Path.cwd())
+    return shlex.quote(str(own.relative_to(Path.cwd()) if below else own))

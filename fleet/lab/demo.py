@@ -60,7 +60,7 @@ FAULTS = (
         "waagent-running",
         "agent-linux-not-running",
         Risk.SERVICE_INTERRUPTION,
-        r"agent started as pid [0-9]+|walinuxagent enabled",
+        r"agent started as pid [0-9]+|walinuxagent(\.service)? enabled",
         MappingProxyType({"settle_seconds": 1}),
     ),
 )
