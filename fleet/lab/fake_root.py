@@ -123,6 +123,8 @@ class Fault(StrEnum):
     """It ends a moment after its start and is started again."""
     SILENT = "silent"
     """It runs and writes nothing to its log."""
+    NO_RESTART = "no-restart"
+    """Its unit does not start it again after a crash (systemd)."""
     HANGS = "hangs"
     """systemctl does not come back."""
     SUDO_ASKS = "sudo-asks"

@@ -33,20 +33,19 @@ case $before in
 esac
 
 drop_in=$(waagent_drop_in "$service")
-if [ -e "$drop_in" ]; then
-    fail "$drop_in is there and something overrides it: see systemctl cat $service"
-fi
+shown=${drop_in#"$root"}
+[ ! -e "$drop_in" ] || fail "$shown is there and something overrides it: see systemctl cat $service"
 if [ "$check" = 1 ]; then
-    changed "would write $drop_in"
+    changed "would write $shown"
     exit 0
 fi
 
 umask 022
-mkdir -p "${drop_in%/*}" && waagent_drop_in_text >"$drop_in" || {
+if ! { mkdir -p "${drop_in%/*}" && waagent_drop_in_text >"$drop_in"; }; then
     rm -f "$drop_in"
-    fail "$drop_in could not be written"
-}
-changed "wrote $drop_in"
+    fail "$shown could not be written"
+fi
+changed "wrote $shown"
 undo service "$service"
 run_native 60 systemctl daemon-reload || fail "systemd did not read it: systemctl daemon-reload failed"
 restart=$(waagent_restart_policy) || restart=

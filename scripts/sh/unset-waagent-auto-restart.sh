@@ -19,17 +19,18 @@
 
 require_root
 drop_in=$(waagent_drop_in "$service")
+shown=${drop_in#"$root"}
 if [ ! -e "$drop_in" ]; then
-    ok "nothing to do: there is no $drop_in"
+    ok "nothing to do: there is no $shown"
     exit 0
 fi
 waagent_drop_in_text | cmp -s - "$drop_in" ||
-    fail "$drop_in is not as fleet wrote it; nothing was done. Remove it by hand if it should go"
+    fail "$shown is not as fleet wrote it; nothing was done. Remove it by hand if it should go"
 if [ "$check" = 1 ]; then
-    changed "would remove $drop_in"
+    changed "would remove $shown"
     exit 0
 fi
-rm -f "$drop_in" || fail "$drop_in could not be removed"
+rm -f "$drop_in" || fail "$shown could not be removed"
 rmdir "${drop_in%/*}" 2>/dev/null || : # others may have drop-ins there
-changed "removed $drop_in"
+changed "removed $shown"
 run_native 60 systemctl daemon-reload || fail "systemd did not notice: systemctl daemon-reload failed"
