@@ -89,15 +89,15 @@ class _Session:
         """Whether there is a login to use."""
         return self._service is not None
 
-    def connect(self, connect: float | None = None, login: float | None = None) -> None:
-        """Connect and log in, in at most so many seconds (default: the limits)."""
+    def connect(self, connect: Deadline | None = None, login: Deadline | None = None) -> None:
+        """Connect and log in by these deadlines (default: those of the limits)."""
         settings = self._host.winrm
         tls = self._contexts.of(settings) if settings.scheme == "https" else None
-        limit = Deadline(self._clock, self._limits.connect if connect is None else connect)
-        self._wire = Wire(self._host.address, self._host.port, tls, limit)
+        connect = connect or Deadline(self._clock, self._limits.connect)
+        self._wire = Wire(self._host.address, self._host.port, tls, connect)
         try:
             transport = GuardedTransport(self._wire, settings, self._host.user or "", self._password)
-            transport.log_in(Deadline(self._clock, self._limits.login if login is None else login))
+            transport.log_in(login or Deadline(self._clock, self._limits.login))
             self._service = ShellService(transport, self._clock)
         except BaseException:
             self.drop()
@@ -306,9 +306,10 @@ class WinrmTransport:
 
     def _delete(self, shell: str) -> None:
         """Delete the shell, over a new login where the old one no longer answers. One attempt each."""
+        limit = Deadline(self._clock, CLEAN_UP)
         try:
             if self._session.open:
-                self._session.service.delete(shell, Deadline(self._clock, CLEAN_UP))
+                self._session.service.delete(shell, Deadline(self._clock, CLEAN_UP / 2))
                 return
         except ShellGoneError:
             return
@@ -316,7 +317,7 @@ class WinrmTransport:
             self._session.drop()
         try:
             self._session.drop()
-            self._session.connect(CLEAN_UP / 2, CLEAN_UP / 2)
-            self._session.service.delete(shell, Deadline(self._clock, CLEAN_UP))
+            self._session.connect(limit, limit)
+            self._session.service.delete(shell, limit)
         except TransportError:
             return

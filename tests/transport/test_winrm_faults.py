@@ -129,6 +129,23 @@ class TestCuts:
             assert len(sealed.service.requests) == before
 
 
+class TestClosing:
+    @pytest.mark.usefixtures("impatient")
+    def test_a_guest_that_no_longer_answers_takes_bounded_time(self, secured: World) -> None:
+        transport = secured.open()
+        secured.service.misbehave(Fault.DRIP, "Delete")
+        secured.service.misbehave(Fault.DRIP, "Login")
+        started = time.monotonic()
+        transport.close()
+        assert time.monotonic() - started < 3
+        assert secured.service.requests[-2:] == ["Delete", "Login"]
+
+    def test_a_guest_that_is_gone_is_no_error(self) -> None:
+        with World(LineGuest(), "https", "ntlm") as world:
+            transport = world.open()
+        transport.close()
+
+
 class TestUntrustedReplies:
     @pytest.mark.parametrize("operation", OPERATIONS)
     def test_a_plain_reply_in_a_sealed_session_is_refused_everywhere(self, operation: str) -> None:
