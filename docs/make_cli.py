@@ -28,7 +28,14 @@ def visible(group: click.Group, context: click.Context) -> Iterator[tuple[str, c
 
 def sections(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """One section a command, its own commands after it."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=96, max_content_width=96)
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=96,
+        max_content_width=96,
+        help_option_names=cli.context_settings["help_option_names"],
+    )
     lines = (line.rstrip() for line in command.get_help(context).splitlines())
     yield f"## {context.command_path}\n\n```text\n" + "\n".join(lines) + "\n```\n"
     if isinstance(command, click.Group):

@@ -21,16 +21,34 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CONTACT_NOBODY = {"explain", "hosts", "list", "show"}
 """Commands that are run as they are shown."""
 
-EXAMPLES = re.compile(r"^```(?:console|sh|text)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|[…<>|]|\.\.\.")
 """HOSTS, PLAN.json, a pipe: an example to be read, not run."""
 
 
+def blocks(text: str, kinds: set[str]) -> Iterator[str]:
+    """The fenced blocks of these kinds."""
+    kind, lines = None, list[str]()
+    for line in text.splitlines(keepends=True):
+        if not line.startswith("```"):
+            lines.append(line)
+        elif kind is None:
+            kind, lines = line[3:].strip(), []
+        else:
+            if kind in kinds:
+                yield "".join(lines)
+            kind = None
+
+
+def context(command: click.Command) -> click.Context:
+    """A context as the program makes it; click keeps what the first one says of ``--help``."""
+    return click.Context(command, help_option_names=["-h", "--help"])
+
+
 def commands_shown(document: Path) -> Iterator[list[str]]:
     """The words of every line ``$ fleet ...`` in the document's blocks, without a comment behind it."""
-    for block in EXAMPLES.findall(document.read_text("utf-8")):
+    for block in blocks(document.read_text("utf-8"), {"console", "sh", "text", ""}):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             if match := re.match(r"\s*\$ (?:[A-Z_]+=\S+ )*fleet (.*)", line):
                 text = re.split(r"\s[|>&]|\s\s+\(", match[1])[0]
@@ -49,7 +67,7 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
     command: click.Command = cli
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        below = command.get_command(click.Context(command), rest[0])
+        below = command.get_command(context(command), rest[0])
         assert below is not None, f"there is no command {' '.join(words)!r}"
         command, rest = below, rest[1:]
     return command, rest
@@ -58,9 +76,8 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
 def all_commands(command: click.Command = cli, path: str = "fleet") -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
+        for name in command.list_commands(context(command)):
+            below = command.get_command(context(command), name)
             assert below is not None
             yield from all_commands(below, f"{path} {name}")
 
@@ -75,7 +92,7 @@ class TestExamples:
     @pytest.mark.parametrize("words", EXAMPLE_COMMANDS)
     def test_each_names_a_command_and_options_that_exist(self, words: list[str]) -> None:
         command, rest = resolve(words)
-        parser = command.make_parser(click.Context(command, ignore_unknown_options=False))
+        parser = command.make_parser(context(command))
         try:
             parser.parse_args(args=rest)
         except click.UsageError as error:
