@@ -26,7 +26,7 @@ def lines(answer: Answer, catalog: Catalog) -> Iterator[str]:
     yield from _book(best, catalog)
     if others:
         yield ""
-        yield from _rows("also fits", ((match.runbook.id, match.runbook.title) for match in others))
+        yield from _named("also fits", (match.runbook for match in others))
 
 
 def _book(match: Match, catalog: Catalog) -> Iterator[str]:
@@ -38,7 +38,7 @@ def _book(match: Match, catalog: Catalog) -> Iterator[str]:
     yield from _listed("outside", book.outside)
     yield from _listed("left alone", book.left_alone)
     yield from _listed("decided", map(_decision, book.decisions))
-    yield from _rows("see also", ((id, catalog.runbook(id).title) for id in book.related))
+    yield from _named("see also", map(catalog.runbook, book.related))
     others = [code for code in book.codes if code != match.code]
     yield from _listed("codes", [", ".join(others)] if others else [])
     yield from _listed("Source", [_sources(book.sources)] if book.sources else [])
@@ -87,6 +87,12 @@ def _rows(label: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
             yield head.rstrip()
             head = indent
         yield from _wrap(text, head, indent)
+        label = ""
+
+
+def _named(label: str, books: Iterable[Runbook]) -> Iterator[str]:
+    for book in books:
+        yield from _wrap(f"{book.id}: {book.title}", f"{label:<{_LABEL}}", " " * (_LABEL + 2))
         label = ""
 
 

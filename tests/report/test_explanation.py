@@ -100,7 +100,7 @@ outside         1. Take out what is between the cogs.
                 2. Oil them.
 left alone      Cogs of other machines.
 decided         How many turns? one
-see also        test-no-oil               There is no oil in the cogs at all
+see also        test-no-oil: There is no oil in the cogs at all
 codes           99123
 Source          Cogs explained, 2020-10; A drawing on a wall
 Next            fleet fix CogsJammedError -l HOSTS"""
@@ -116,7 +116,7 @@ def test_a_fault_with_nothing_to_do_in_the_guest_says_so_and_offers_no_fix(catal
 def test_what_fits_less_well_is_named_after_the_best(catalog: Catalog) -> None:
     text = explained(catalog, "nessun", "olio", "CogsJammedError:")
     assert text.startswith("CogsJammedError · ")
-    assert "also fits       test-no-oil" in text
+    assert "also fits       test-no-oil: There is no oil" in text
 
 
 @pytest.mark.parametrize("id", load().runbooks)
