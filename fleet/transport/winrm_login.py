@@ -39,6 +39,9 @@ _SEALED = re.compile(
 _NTLM_NEEDED = {0x10: "signing", 0x20: "sealing", 0x80000: "NTLMv2 sessions", 0x20000000: "128-bit keys"}
 """Flags without which an NTLM session protects nothing (MS-NLMP 2.2.2.5)."""
 
+_MALFORMED = (SpnegoError, ValueError, LookupError, ArithmeticError, struct.error)
+"""What pyspnego and pywinrm raise on bytes that are not what they take them for (found by mutation)."""
+
 _CERTIFICATE_HEADER = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 
 
@@ -117,7 +120,7 @@ class GuardedTransport(Transport):
             )
         try:
             reply: bytes = encryption.parse_encrypted_response(response)
-        except (SpnegoError, WinRMError, ValueError, IndexError, KeyError, struct.error):
+        except (WinRMError, *_MALFORMED):
             reply = b""
         if not reply:
             raise ProtocolError(
@@ -151,10 +154,7 @@ class GuardedTransport(Transport):
                 f"{self._wire.endpoint} agrees to no {missing[0]} in NTLM. "
                 "Somebody may sit in between, or the guest's NTLM settings are too weak. Nothing was sent."
             )
-        try:
-            answer = context.step(token)
-        except (SpnegoError, ValueError, IndexError, struct.error):
-            answer = None
+        answer = answer_to(context, token)
         if answer is None:
             raise ProtocolError(
                 f"The NTLM challenge of {self._wire.endpoint} is malformed; that is no WinRM service."
@@ -246,6 +246,14 @@ class GuardedTransport(Transport):
             "Mend the one that is wrong, or give the user the right to log in remotely; "
             "it is not tried again in this run."
         )
+
+
+def answer_to(context: spnego.ContextProxy, token: bytes) -> bytes | None:
+    """Give the next token of a login; None where the guest's is malformed, whatever it is."""
+    try:
+        return context.step(token)
+    except _MALFORMED:
+        return None
 
 
 class _Sealing(AuthBase):

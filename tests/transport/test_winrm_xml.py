@@ -8,13 +8,14 @@ import time
 from typing import cast
 
 import pytest
+import spnego
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import ProtocolError, TransportError
 from fleet.ports import SystemClock
 from fleet.transport import winrm_soap
-from fleet.transport.winrm_login import GuardedTransport
+from fleet.transport.winrm_login import GuardedTransport, answer_to
 from fleet.transport.winrm_soap import Received, ShellService
 from fleet.transport.winrm_wire import MAX_REPLY
 from fleet.transport.winrm_xml import MAX_DEPTH, MAX_ELEMENTS, XmlError, parse
@@ -78,6 +79,31 @@ class TestDocuments:
             with pytest.raises(XmlError):
                 parse(b"<r>" + filler * (MAX_REPLY // len(filler)))
             assert time.thread_time() - started < 1
+
+
+def challenge() -> bytes:
+    """A challenge as a guest would send it, recorded from pyspnego's acceptor."""
+    return bytes.fromhex(
+        "4e544c4d5353500002000000060006003800000035828ae27c4987265a3a843a00000000000000003e003e003e"
+        "000000000c04000000000f4c0041004200010006004c00410042000200160057004f0052004b00530054004100"
+        "540049004f004e00030006006c006100620007000800800f5c09e27bdd0100000000"
+    )
+
+
+def test_an_honest_ntlm_challenge_is_answered() -> None:
+    context = spnego.client("u", "p", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    context.step()
+    assert answer_to(context, challenge()) is not None
+
+
+@given(st.lists(st.tuples(st.integers(8, 200), st.integers(0, 255)), max_size=6), st.integers(0, 80))
+def test_any_ntlm_challenge_is_answered_or_malformed(flips: list[tuple[int, int]], cut: int) -> None:
+    token = bytearray(challenge())
+    for at, value in flips:
+        token[at % len(token)] = value
+    context = spnego.client("u", "p", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    context.step()
+    answer_to(context, bytes(token[: len(token) - cut]))
 
 
 class Scripted:
