@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fleet.catalog import load
 from fleet.catalog.codes import key
-from fleet.catalog.find import Answer, Finder
+from fleet.catalog.find import Answer, Finder, fold
 
 FINDER = Finder(load())
 
@@ -95,6 +95,17 @@ MESSAGES = [
 
 
 class TestMessages:
+    @pytest.mark.parametrize(
+        ("written", "folded"),
+        [
+            ("\u00c5terst\u00e4llning", "aterstallning"),  # Swedish
+            ("n\u00e3o \u00e9 poss\u00edvel", "nao e possivel"),  # Portuguese
+            ("attivita\u0300", "attivita"),  # Italian, the accent as a character of its own
+        ],
+    )
+    def test_accents_and_case_do_not_matter(self, written: str, folded: str) -> None:
+        assert fold(written) == folded
+
     @pytest.mark.parametrize(("message", "id"), MESSAGES)
     def test_words_lead_to_the_fault(self, message: str, id: str) -> None:
         assert ids(message) == [id]
