@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleet.errors import SelectionError
 from fleet.model import Result, Risk
@@ -65,6 +65,26 @@ def plan(
         inventory=hosts.digest,
         params=values,
     )
+
+
+def sweep_plan(
+    profile: str,
+    hosts: Inventory,
+    *,
+    params: Mapping[str, object] | None = None,
+    catalog: Catalog | None = None,
+    **chosen: Any,
+) -> Plan:
+    """A readiness sweep: the checks of a profile, one batch a host. Contacts nobody.
+
+    More in ``fleet.engine.sweep.sweep_plan``. Raises ``CatalogError``, ``ParameterError``, or
+    ``SelectionError`` without hosts.
+    """
+    from fleet.engine import sweep
+
+    if not len(hosts):
+        raise SelectionError("no host is selected")
+    return sweep.sweep_plan(catalog or load_catalog(), profile, hosts, params=dict(params or {}), **chosen)
 
 
 def run(

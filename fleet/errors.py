@@ -4,6 +4,7 @@
     ├── UsageError                wrong use or bad file: nothing was contacted        exit code 2
     │   ├── InventoryError          an inventory can't be read or means nothing sure
     │   ├── SelectionError          a pattern selects nothing or names nobody
+    │   │   └── NobodyError           ... although it is well-formed
     │   ├── CatalogError            a snippet, runbook, profile or bundle is wrong
     │   ├── ParameterError          a value does not fit the snippet's parameter
     │   ├── SecretError             a secret reference leads nowhere
@@ -54,6 +55,10 @@ class InventoryError(UsageError):
 
 class SelectionError(UsageError):
     """A selection pattern is malformed, names nobody, or selects nothing."""
+
+
+class NobodyError(SelectionError):
+    """A well-formed selection, or a part of it, that means no host of the inventory."""
 
 
 class CatalogError(UsageError):

@@ -198,6 +198,29 @@ class ProfileSchema(_Document):
     sources: list[SourceSchema] = []
 
 
+class WaiverSchema(_Document):
+    """A finding that somebody answers for on some hosts, for a time."""
+
+    check: Name
+    hosts: Annotated[
+        Text | Annotated[list[Text], Field(min_length=1)],
+        Field(description="As -l takes it, or a list of such"),
+    ]
+    owner: Annotated[Text, Field(description="Who answers for it")]
+    reason: Text
+    expires: Annotated[
+        str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="The last day on which it holds")
+    ]
+
+
+class WaiversSchema(_Document):
+    """The file of fleet sweep --waivers."""
+
+    model_config = ConfigDict(title="fleet waivers")
+
+    waivers: list[WaiverSchema]
+
+
 class ExplainedCheckSchema(_Document):
     """The check that detects the fault."""
 
@@ -269,12 +292,18 @@ def profile_problems(fields: dict[str, Any]) -> list[Problem]:
     return _problems(ProfileSchema, fields)
 
 
+def waivers_problems(fields: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with the shape of a waivers file."""
+    return _problems(WaiversSchema, fields)
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """Give the published JSON Schemas by file name."""
     published: dict[str, type[BaseModel]] = {
         "snippet-header.schema.json": HeaderSchema,
         "runbook.schema.json": RunbookSchema,
         "profile.schema.json": ProfileSchema,
+        "waivers.schema.json": WaiversSchema,
         "explain.schema.json": ExplainSchema,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -322,6 +351,7 @@ _PARTS: dict[str, type[_Document]] = {
     "ladder": RungSchema,
     "checks": ProfileCheckSchema,
     "to_come": ToComeSchema,
+    "waivers": WaiverSchema,
     "sources": SourceSchema,
     "steps": StepSchema,
     "decisions": DecisionSchema,

@@ -14,11 +14,13 @@ from typing import Any
 import click
 
 from fleet.engine.run import Execution
-from fleet.engine.verdict import EXIT_INTERRUPTED, exit_code, verdicts
+from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, exit_code, verdicts
 from fleet.errors import FleetError
 from fleet.journal import History, Run
 from fleet.model import Outcome, printable
-from fleet.report import document, terminal
+from fleet.report import document, readiness_terminal, terminal
+from fleet.report.readiness import Verdict, is_sweep, readiness
+from fleet.report.readiness import exit_code as readiness_exit_code
 
 Show = Callable[[Run], str]
 """How a finished run looks on a terminal."""
@@ -39,9 +41,20 @@ def paint(text: str, outcome: Outcome) -> str:
     return click.style(text, fg=_COLOURS.get(outcome, "magenta"))
 
 
-def carry_out(execution: Execution, state: Path, form: str, outputs: dict[Path, str], show: Show) -> int:
-    """Run, show, write the reports, give the exit code. Ctrl-C once drains, twice abandons."""
-    with _signals(execution), _progress(len(execution.hosts), form) as advance:
+def carry_out(
+    execution: Execution,
+    state: Path,
+    form: str,
+    outputs: dict[Path, str],
+    show: Show,
+    *,
+    quiet: bool = False,
+) -> int:
+    """Run, show, write the reports, give the exit code. Ctrl-C once drains, twice abandons.
+
+    ``quiet`` shows no progress, and on a terminal nothing at all where the exit code is 0.
+    """
+    with _signals(execution), _progress(len(execution.hosts), form, hidden=quiet) as advance:
         for result in execution:
             if form == "ndjson":
                 click.echo(document.ndjson_line(result), nl=False)
@@ -49,11 +62,19 @@ def carry_out(execution: Execution, state: Path, form: str, outputs: dict[Path, 
     for warning in execution.warnings:
         click.echo(f"fleet: note: {printable(warning)}", err=True)
     run = History(state).run(execution.header.id)
-    if form != "ndjson":
+    code = exit_code_of(run)
+    if form != "ndjson" and not (quiet and form == "terminal" and code == EXIT_FINE):
         click.echo(render(run, form, show), nl=False)
     write_outputs(run, outputs, show)
     sys.stdout.flush()
-    return _leave(execution)
+    return _leave(execution, code)
+
+
+def exit_code_of(run: Run) -> int:
+    """Of a sweep by the severities of its findings, of any other run by the words about its hosts."""
+    if is_sweep(run):
+        return readiness_exit_code(readiness(run))
+    return exit_code(verdicts(run.targets, run.results), planned=bool(run.header.get("planned")))
 
 
 def render(run: Run, form: str, show: Show) -> str:
@@ -79,14 +100,14 @@ def write_outputs(run: Run, outputs: dict[Path, str], show: Show) -> None:
             ) from None
 
 
-def _leave(execution: Execution) -> int:
+def _leave(execution: Execution, code: int) -> int:
     if execution.abandoned:
         # Threads that wait for guests would hold the interpreter; the journal is closed already.
         sys.stderr.flush()
         os._exit(EXIT_INTERRUPTED)
     if execution.interrupted:
         return EXIT_INTERRUPTED
-    return exit_code(execution.words, planned=execution.header.planned)
+    return code
 
 
 @contextmanager
@@ -112,9 +133,9 @@ def _signals(execution: Execution) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(total: int, form: str) -> Iterator[Callable[[int], None]]:
+def _progress(total: int, form: str, *, hidden: bool) -> Iterator[Callable[[int], None]]:
     """A bar on stderr where both it is a terminal and stdout is not streaming results to it."""
-    if not sys.stderr.isatty() or (form == "ndjson" and sys.stdout.isatty()):
+    if hidden or not sys.stderr.isatty() or (form == "ndjson" and sys.stdout.isatty()):
         yield lambda _done: None
         return
     from rich.console import Console
@@ -133,9 +154,41 @@ def command_line() -> list[str]:
     return ["fleet", *sys.argv[1:]]
 
 
+def reach() -> list[str]:
+    """The options of this command line that say which inventory, state and scripts."""
+    kept: list[str] = []
+    words = iter(sys.argv[1:])
+    for word in words:
+        if word in {"-i", "--inventory", "--state", "--scripts"}:
+            kept += [word, next(words, "")]
+        elif word.startswith(("--inventory=", "--state=", "--scripts=")):
+            kept.append(word)
+    return kept
+
+
 def show_table(run: Run) -> str:
     """Hosts that say the same folded, worst first, and the closing lines."""
     words = verdicts(run.targets, run.results)
     names = terminal.PLANNED if run.header.get("planned") else None
     body = terminal.table(terminal.host_lines(run), paint, names)
     return body + "\n" + "\n".join(terminal.closing(run, words)) + "\n"
+
+
+def show_readiness(run: Run) -> str:
+    """A sweep's verdicts with their reasons, worst first, and the commands to run next."""
+    return "".join(f"{line}\n" for line in readiness_terminal.lines(readiness(run), _paint_verdict))
+
+
+_VERDICT_COLOURS = {
+    Verdict.NOT_READY: "red",
+    Verdict.NOT_KNOWN: "magenta",
+    Verdict.WARNINGS: "yellow",
+    Verdict.READY: "green",
+    Verdict.NOT_APPLICABLE: "bright_black",
+}
+
+
+def _paint_verdict(text: str, verdict: Verdict) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, fg=_VERDICT_COLOURS[verdict])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,7 +160,7 @@ def _next(
     )
     yield f"Plan {plan.id}: {len(to_do)} to do, highest risk of the next step {risk}. Carry out with:"
     if plan_out is not None:
-        command = ["fleet", "apply", str(plan_out), *_reach(), "-l", "all"]
+        command = ["fleet", "apply", str(plan_out), *carry.reach(), "-l", "all"]
         yield f"  {shlex.join(command)}"
         if risk.rank > allow.rank:
             yield f"  (this plan allows {allow}; what is above it will be held. Make it with --allow {risk})"
@@ -169,18 +168,6 @@ def _next(
     words_ = [word for word in carry.command_line() if word != "--check"]
     grant = ["--allow", risk.value] if risk.rank > allow.rank else []
     yield f"  {shlex.join([*words_, '--apply', *grant])}"
-
-
-def _reach() -> list[str]:
-    """The options of this command line that say which inventory and state."""
-    kept: list[str] = []
-    words = iter(sys.argv[1:])
-    for word in words:
-        if word in {"-i", "--inventory", "--state", "--scripts"}:
-            kept += [word, next(words, "")]
-        elif word.startswith(("--inventory=", "--state=", "--scripts=")):
-            kept.append(word)
-    return kept
 
 
 def _after(run: Run) -> Iterator[str]:

@@ -9,11 +9,11 @@ import click
 
 from fleet.cli import carry, options
 from fleet.codec import instant
-from fleet.engine.verdict import exit_code, verdicts
 from fleet.errors import SelectionError
 from fleet.journal import History, Run, RunSummary, default_state
 from fleet.model import printable
 from fleet.report import terminal
+from fleet.report.readiness import is_sweep
 
 
 @click.command()
@@ -69,13 +69,13 @@ def report(run: str, limit: str | None, format_: str, outputs: tuple[Path, ...],
 
     def show(whole: Run) -> str:
         if limit is None:
-            return _heading(whole) + carry.show_table(whole)
+            show_all = carry.show_readiness if is_sweep(whole) else carry.show_table
+            return _heading(whole) + show_all(whole)
         return _heading(whole) + "\n".join(terminal.details(whole, chosen)) + "\n"
 
     click.echo(carry.render(found, format_, show), nl=False)
     carry.write_outputs(found, forms, show)
-    words = verdicts(found.targets, found.results)
-    return exit_code(words, planned=bool(found.header.get("planned")))
+    return carry.exit_code_of(found)
 
 
 def _heading(run: Run) -> str:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "show": "fleet.cli.library:show",
     "explain": "fleet.cli.explain:explain",
     "check": "fleet.cli.look:check",
+    "sweep": "fleet.cli.sweep:sweep",
     "fix": "fleet.cli.fix:fix",
     "apply": "fleet.cli.fix:apply",
     "runs": "fleet.cli.history:runs",

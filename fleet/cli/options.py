@@ -97,6 +97,15 @@ def compose(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def names(option: str, about: str) -> Callable[[F], F]:
+    """An option that takes names, with commas between them or given again."""
+
+    def split(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.strip() for each in given for name in each.split(",") if name.strip())
+
+    return click.option(option, multiple=True, metavar="NAMES", callback=split, help=f"{about} Repeatable.")
+
+
 def parse_params(items: tuple[str, ...]) -> dict[str, str]:
     """``NAME=VALUE`` and ``NAME=@FILE`` as text by name."""
     values: dict[str, str] = {}

@@ -19,7 +19,7 @@ from fleet.catalog.files import suggestion
 from fleet.catalog.params import typed
 from fleet.engine.steps import Task
 from fleet.errors import CatalogError, ParameterError, Place, PlanError
-from fleet.model import Arguments, Host, Kind, ParamValue, Risk, Runbook, Snippet
+from fleet.model import Arguments, Host, JsonValue, Kind, ParamValue, Risk, Runbook, Snippet
 
 SCHEMA = "fleet.plan/1"
 
@@ -52,6 +52,8 @@ class Plan:
     catalogue: str
     inventory: str
     params: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    details: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    """What the journal shall hold beside it; not part of the digest."""
 
     @property
     def digest(self) -> str:
@@ -167,9 +169,9 @@ def procedure_for(catalog: Catalog, name: str, params: Values, *, text: bool = F
     snippet = catalog.snippet(name)
     if snippet.kind is Kind.COLLECT:
         raise CatalogError(f"{name} collects; it neither checks nor mends")
-    _require_known(name, params, [snippet])
+    require_known(name, params, [snippet])
     phase: Literal["look", "act"] = "act" if snippet.kind is Kind.REMEDY else "look"
-    task = Task(snippet, _bind(snippet, {}, params, text), phase)
+    task = Task(snippet, bind_own(snippet, {}, params, text), phase)
     if phase == "look":
         return Procedure(name, snippet.title, checks=(task,))
     return Procedure(name, snippet.title, rungs=((task, None),))
@@ -196,21 +198,23 @@ def _ladder(catalog: Catalog, runbook: Runbook, params: Values, text: bool) -> P
         raise CatalogError(f"{runbook.id} has nothing to do in the guest. Outside it:\n  {outside}")
     check = catalog.snippet(runbook.detect)
     remedies = [catalog.snippet(rung.remedy) for rung in runbook.ladder]
-    _require_known(runbook.id, params, [check, *remedies])
-    looking = Task(check, _bind(check, runbook.detect_params, params, text), "look")
+    require_known(runbook.id, params, [check, *remedies])
+    looking = Task(check, bind_own(check, runbook.detect_params, params, text), "look")
     rungs = tuple(
-        (Task(remedy, _bind(remedy, rung.params, params, text), "act"), rung.only_after)
+        (Task(remedy, bind_own(remedy, rung.params, params, text), "act"), rung.only_after)
         for rung, remedy in zip(runbook.ladder, remedies, strict=True)
     )
     return Procedure(runbook.id, runbook.title, (looking,), rungs, runbook.outside)
 
 
-def _bind(snippet: Snippet, given: Values, params: Values, text: bool) -> Arguments:
+def bind_own(snippet: Snippet, given: Values, params: Values, text: bool) -> Arguments:
+    """Check ``given`` values of a snippet and those of ``params`` that it declares, which come first."""
     own = {name: value for name, value in params.items() if name in snippet.params}
     return bind(snippet, {**given, **(typed(snippet, own) if text else own)})
 
 
-def _require_known(name: str, params: Values, snippets: Sequence[Snippet]) -> None:
+def require_known(name: str, params: Values, snippets: Sequence[Snippet]) -> None:
+    """Raise ``ParameterError`` for a parameter that none of the snippets declares."""
     known = sorted({param for snippet in snippets for param in snippet.params})
     for param in params:
         if param not in known:

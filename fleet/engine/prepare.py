@@ -96,6 +96,7 @@ def _details(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
         "fleet": __version__,
         "operator": f"{getpass.getuser()}@{socket.gethostname()}",
         **describe_hosts(plan.hosts),
+        **plan.details,
     }
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fleet.errors import Place, SelectionError
+from fleet.errors import NobodyError, Place, SelectionError
 from fleet.inventory import names
 from fleet.model import printable
 
@@ -79,7 +79,7 @@ def select(expression: str, hosts: Iterable[str], groups: Mapping[str, tuple[str
             if term.operator == operator:
                 change(selected, finder.find(term.text))
     if not selected:
-        raise SelectionError(f"{_quoted(expression)} selects no host; each part matches, but not together")
+        raise NobodyError(f"{_quoted(expression)} selects no host; each part matches, but not together")
     return [name for name in everyone if name in selected]
 
 
@@ -199,7 +199,7 @@ class _Finder:
         if text in self._groups:
             members = list(self._groups[text])
             if not members:
-                raise SelectionError(f"the group {_quoted(text)} has no hosts")
+                raise NobodyError(f"the group {_quoted(text)} has no hosts")
             return members
         return None
 
@@ -209,7 +209,7 @@ class _Finder:
             if group not in {"all", "ungrouped"} and pattern.match(group):
                 found.update(members)
         if not found:
-            raise SelectionError(f"{_quoted(text)} matches no host and no group")
+            raise NobodyError(f"{_quoted(text)} matches no host and no group")
         return [name for name in self._hosts if name in found]
 
     def _bracketed(self, text: str) -> list[str]:
@@ -262,7 +262,7 @@ class _Finder:
         else:
             chosen = members[int(first or 0) : int(last) + 1 if last else None]
         if not chosen:
-            raise SelectionError(f"{_quoted(text)} is beyond the {len(members)} hosts of {_quoted(base)}")
+            raise NobodyError(f"{_quoted(text)} is beyond the {len(members)} hosts of {_quoted(base)}")
         return chosen
 
     def _unknown(self, text: str, within: str = "") -> SelectionError:
@@ -270,7 +270,7 @@ class _Finder:
         close = difflib.get_close_matches(text, known, 1)
         hint = f"did you mean {_quoted(close[0])}?" if close else "fleet hosts lists what there is"
         where = f" (in {_quoted(within)})" if within else ""
-        return SelectionError(f"{_quoted(text)}{where} is no host and no group of the inventory; {hint}")
+        return NobodyError(f"{_quoted(text)}{where} is no host and no group of the inventory; {hint}")
 
 
 def _lists(text: str) -> list[str]:

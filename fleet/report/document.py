@@ -9,14 +9,16 @@ from fleet.codec import instant, result_to_json
 from fleet.engine.verdict import counts, verdicts
 from fleet.journal import Run
 from fleet.model import JsonValue, Result
+from fleet.report.readiness import is_sweep, readiness
+from fleet.report.readiness_document import readiness_document
 
 SCHEMA = "fleet.run/1"
 
 
 def run_document(run: Run) -> dict[str, JsonValue]:
-    """A run in the published form ``fleet.run/1``; the schema is ``docs/schemas/run.schema.json``."""
+    """A run in the published form ``fleet.run/1``; a sweep has its verdicts in it as ``readiness``."""
     words = verdicts(run.targets, run.results)
-    return {
+    document: dict[str, JsonValue] = {
         "schema": SCHEMA,
         "run": {
             "id": run.id,
@@ -32,6 +34,9 @@ def run_document(run: Run) -> dict[str, JsonValue]:
         },
         "results": [result_to_json(result) for result in run.results],
     }
+    if is_sweep(run):
+        document["readiness"] = readiness_document(readiness(run))
+    return document
 
 
 def to_json(run: Run) -> str:

@@ -11,12 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
+from fleet.engine.verdict import EXIT_FAILED, EXIT_FINE, EXIT_HELD, EXIT_NOT_KNOWN
 from fleet.errors import UsageError
 from fleet.journal import Run
 from fleet.model import JsonValue, Os, Outcome, ParamValue, Result, Severity, Untrusted
 
 WORST_SEVERITY_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+FailOn = Literal["error", "warning", "never"]
+"""The mildest severity of a finding that makes the exit code 1; never: it is 0 whatever was found."""
 
 
 class Verdict(StrEnum):
@@ -163,6 +169,7 @@ class Readiness:
     """Options of the command line that a next command needs too: inventories, script folders."""
     limit: str
     """The selection of the sweep."""
+    fail_on: FailOn = "error"
     certificate_not_verified: tuple[str, ...] = ()
 
     @property
@@ -213,6 +220,7 @@ def readiness(run: Run) -> Readiness:
         waivers=waivers,
         reach=tuple(head["reach"]),
         limit=head["limit"],
+        fail_on=head["fail_on"],
         certificate_not_verified=tuple(run.header.get("certificate_not_verified", ())),
     )
 
@@ -238,6 +246,7 @@ def _as_sweep(run: Run) -> dict[str, JsonValue]:
         "zones": {},
         "reach": [],
         "limit": "all",
+        "fail_on": "error",
     }
 
 
@@ -339,3 +348,16 @@ def _verdict(findings: Iterable[Finding], gaps: Sequence[Gap], passed: Sequence[
     if Severity.WARNING in counting:
         return Verdict.WARNINGS
     return Verdict.READY if passed or findings else Verdict.NOT_APPLICABLE
+
+
+def exit_code(ready: Readiness) -> int:
+    """0, 1, 3 or 4; where several apply 3 wins, then 1, then 4."""
+    if ready.fail_on == "never":
+        return EXIT_FINE
+    gaps = {gap.outcome for host in ready.hosts for gap in host.gaps}
+    if gaps - {Outcome.HELD}:
+        return EXIT_NOT_KNOWN
+    failing = WORST_SEVERITY_FIRST[: 1 if ready.fail_on == "error" else 2]
+    if any(finding.counts and finding.severity in failing for finding in ready.findings):
+        return EXIT_FAILED
+    return EXIT_HELD if gaps else EXIT_FINE

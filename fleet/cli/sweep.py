@@ -1,0 +1,102 @@
+"""``fleet sweep``: is every host ready for tonight, and if not, why and what to do."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleet import api
+from fleet.cli import carry, options
+from fleet.engine.prepare import Settings, execution
+from fleet.journal import default_state
+
+if TYPE_CHECKING:
+    from fleet.catalog import Catalog
+    from fleet.catalog.waivers import WaiverEntry
+
+
+@click.command()
+@click.argument("profile", default="azure-vm")
+@options.compose(
+    options.inventory,
+    options.limit,
+    options.params,
+    options.names("--only", "Run only these checks of the profile."),
+    options.names("--skip", "Leave these checks out."),
+)
+@click.option(
+    "--waivers", type=click.Path(path_type=Path), help="File of findings that somebody answers for."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="error",
+    show_default=True,
+    help="Mildest finding that makes the exit code 1; never: it is 0 whatever was found.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress; print nothing where the exit code is 0.")
+@options.compose(
+    options.workers,
+    options.timeout,
+    options.format_,
+    options.output,
+    options.state,
+    options.scripts,
+)
+def sweep(
+    profile: str,
+    *,
+    inventories: tuple[Path, ...],
+    limit: str | None,
+    params: tuple[str, ...],
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    waivers: Path | None,
+    fail_on: str,
+    quiet: bool,
+    format_: str,
+    outputs: tuple[Path, ...],
+    state: Path | None,
+    scripts: tuple[Path, ...],
+    **chosen: Any,
+) -> int:
+    """Run all checks of a profile on every selected host and say which are ready.
+
+    PROFILE is one of ``fleet list --kind profile``; the default is azure-vm. Nothing is changed. A host that
+    can't be looked at is never ready. ``-p`` sets a threshold of every check that has it.
+    """
+    forms = options.output_forms(outputs)
+    values = options.parse_params(params)
+    catalog = api.load_catalog(*scripts)
+    waived = _waivers(waivers, catalog)
+    everyone = options.load_hosts(inventories)
+    plan = api.sweep_plan(
+        profile,
+        everyone.select(limit or "all"),
+        params=values,
+        only=only,
+        skip=skip,
+        waivers=waived,
+        everyone=everyone,
+        reach=carry.reach(),
+        limit=limit or "all",
+        fail_on=fail_on,
+        catalog=catalog,
+        text=True,
+    )
+    folder = state or default_state()
+    started = execution(
+        plan, "look", Settings(**chosen), state=folder, command=shlex.join(carry.command_line())
+    )
+    return carry.carry_out(started, folder, format_, forms, carry.show_readiness, quiet=quiet)
+
+
+def _waivers(path: Path | None, catalog: Catalog) -> list[WaiverEntry]:
+    if path is None:
+        return []
+    from fleet.catalog import waivers
+
+    return waivers.load(path, catalog)
