@@ -12,8 +12,10 @@ import socket
 import struct
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import spnego
@@ -41,6 +43,20 @@ _DRIP = 0.05
 _ENVIRONMENT = threading.Lock()
 """pyspnego's acceptor finds passwords only through the environment variable NTLM_USER_FILE; it is set for the
 moment in which it looks, under this lock, and names a file that only the lab's passwords are in."""
+
+
+@contextmanager
+def _passwords_from(file: Path) -> Iterator[None]:
+    with _ENVIRONMENT:
+        before = os.environ.get("NTLM_USER_FILE")
+        os.environ["NTLM_USER_FILE"] = str(file)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["NTLM_USER_FILE"]
+            else:
+                os.environ["NTLM_USER_FILE"] = before
 
 
 class Listener(ThreadingHTTPServer):
@@ -133,43 +149,47 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/wsman":
             self._service.elsewhere += 1
             self._status(404)
-        elif not self._user and not self._logged_in(body):
-            return
+        elif not self._user:
+            self._log_in(body)
         elif body:
             self._operation(body)
         else:
             self._status(200)
 
-    def _logged_in(self, body: bytes) -> bool:
-        """Take a step of a login; whether the message itself is to be answered now."""
+    def _log_in(self, body: bytes) -> None:
+        """Take a step of a login, and answer the message that came with its last one.
+
+        Basic and certificates log in with every request; the connection remembers nothing of them.
+        """
         word, _, token = self.headers.get("Authorization", "").partition(" ")
+        planned = self._service.note("Login") if word == "Negotiate" else None
         if "WSMANIDENTIFY" in self.headers:
             self._reply(200, identity())
-            return False
-        planned = self._service.note("Login") if word == "Negotiate" else None
-        if planned:
+        elif planned:
             self._misbehave(planned, 200, b"")
-            return False
-        if word == "Negotiate" and "Negotiate" in self._service.offers:
-            return self._ntlm(token, body)
-        if word == "Basic" and "Basic" in self._service.offers:
-            user, _, password = base64.b64decode(token).decode(errors="replace").partition(":")
-            if self._service.guest.accounts.get(user) == password:
-                # Basic and certificates log in with every request; the connection remembers nothing.
-                self._operation(body)
-                return False
-        if word.endswith("/https/mutual") and self._service.context:
-            subject = dict(entry[0] for entry in (self.connection.getpeercert() or {}).get("subject", ()))
-            if subject.get("commonName") in self._service.guest.accounts:
-                self._operation(body)
-                return False
-        self._status(401)
-        return False
+        elif word == "Negotiate" and "Negotiate" in self._service.offers:
+            self._ntlm(token, body)
+        elif self._basic(word, token) or self._certificate(word):
+            self._operation(body)
+        else:
+            self._status(401)
 
-    def _ntlm(self, token: str, body: bytes) -> bool:
+    def _basic(self, word: str, token: str) -> bool:
+        if word != "Basic" or "Basic" not in self._service.offers:
+            return False
+        user, _, password = base64.b64decode(token).decode(errors="replace").partition(":")
+        return self._service.guest.accounts.get(user) == password
+
+    def _certificate(self, word: str) -> bool:
+        """Whether the client's certificate, which TLS has verified, is that of an account."""
+        if not word.endswith("/https/mutual") or not self._service.context:
+            return False
+        subject = dict(entry[0] for entry in (self.connection.getpeercert() or {}).get("subject", ()))
+        return subject.get("commonName") in self._service.guest.accounts
+
+    def _ntlm(self, token: str, body: bytes) -> None:
         binding = self._service.binding
-        with _ENVIRONMENT:
-            os.environ["NTLM_USER_FILE"] = str(self._service.passwords)
+        with _passwords_from(self._service.passwords):
             try:
                 if self._context is None:
                     self._context = spnego.server(
@@ -181,18 +201,15 @@ class Handler(BaseHTTPRequestHandler):
             except (SpnegoError, ValueError, struct.error):
                 self._context = None
                 self._status(401)
-                return False
-            finally:
-                del os.environ["NTLM_USER_FILE"]
+                return
         if answer is not None:
             self._status(401, f"Negotiate {base64.b64encode(answer).decode()}")
-            return False
+            return
         self._user = self._context.client_principal
         if body:
             self._operation(body)
         else:
             self._status(200)
-        return False
 
     def _operation(self, body: bytes) -> None:
         if not self._service.context:
