@@ -142,8 +142,7 @@ fleet_add() {
 }
 
 # Prints a JSON string of pure ASCII. Plain text needs no program; anything else is read by awk byte by
-# byte: valid UTF-8 (RFC 3629) becomes \uXXXX, each maximal invalid part U+FFFD. The point before the
-# last newline keeps trailing newlines, which awk could not tell from none.
+# byte: valid UTF-8 (RFC 3629) becomes \uXXXX, each maximal invalid part U+FFFD.
 fleet_json() {
     case $1 in
         *[!\ -~]* | *[\"\\]*) ;;
@@ -152,7 +151,7 @@ fleet_json() {
             return
             ;;
     esac
-    printf '%s.\n' "$1" | awk '
+    printf '%s\n' "$1" | awk '
         function unit(code) {
             if (code < 65536) { printf "\\u%04x", code; return }
             code -= 65536
@@ -197,7 +196,7 @@ fleet_json() {
         }
         NR > 1 { put(last); printf "\\n" }
         { last = $0 }
-        END { put(substr(last, 1, length(last) - 1)); printf "\"" }
+        END { put(last); printf "\"" }
     '
 }
 
@@ -632,6 +631,55 @@ waagent_drop_in() {
 
 waagent_drop_in_text() {
     printf '# Written by fleet (set-waagent-auto-restart)\n[Service]\nRestart=always\nRestartSec=5\n'
+}
+
+# Looks for the agent's package: sets $package_manager (apt, dnf, yum, zypper), $package, its name here, and
+# $package_version, empty where it is not installed. Status 1 where there is no manager of packages.
+# Names of the packages: Azure/WALinuxAgent, README; Debian's package walinuxagent.
+waagent_package() {
+    package_version=
+    if command -v apt-get >/dev/null 2>&1; then
+        package_manager=apt package=walinuxagent
+        # shellcheck disable=SC2016 # dpkg-query's own placeholders
+        package_version=$(run_native 30 dpkg-query -W -f '${db:Status-Status} ${Version}' "$package" 2>/dev/null) || :
+        case $package_version in
+            'installed '*) package_version=${package_version#installed } ;;
+            *) package_version= ;;
+        esac
+        return 0
+    fi
+    package_manager='' package=WALinuxAgent
+    for fleet_name in zypper dnf yum; do
+        [ -n "$package_manager" ] || ! command -v "$fleet_name" >/dev/null 2>&1 || package_manager=$fleet_name
+    done
+    [ "$package_manager" != zypper ] || package=python-azure-agent
+    [ -n "$package_manager" ] || return 1
+    package_version=$(run_native 30 rpm -q --qf '%{VERSION}-%{RELEASE}' "$package" 2>/dev/null) || package_version=
+}
+
+# Prints the version that the repositories have for $package, where it is newer than the installed one. Status
+# 1 where they can't be asked. Nothing of it is a translated word: status, package and attribute names.
+waagent_newer() {
+    fleet_status=0
+    case $package_manager in
+        apt)
+            fleet_newer=$(run_native 60 apt-get -qq -s install --only-upgrade "$package" 2>/dev/null) || return 1
+            printf '%s\n' "$fleet_newer" | sed -n "s/^Inst $package \\[[^]]*\\] (\\([^ )]*\\).*/\\1/p"
+            ;;
+        zypper)
+            fleet_newer=$(run_native 180 zypper -n -x list-updates 2>/dev/null) || return 1
+            printf '%s\n' "$fleet_newer" | tr '>' '\n' |
+                sed -n "s/.*<update .*name=\"$package\".* edition=\"\\([^\"]*\\)\".*/\\1/p"
+            ;;
+        *)
+            fleet_newer=$(run_native 180 "$package_manager" -q check-update "$package" 2>/dev/null) || fleet_status=$?
+            case $fleet_status in
+                0) ;;
+                100) printf '%s\n' "$fleet_newer" | awk -v name="$package." 'index($1, name) == 1 { print $2; exit }' ;;
+                *) return 1 ;;
+            esac
+            ;;
+    esac
 }
 
 # Sets $selinux_mode; status 1 where SELinux is not in use.

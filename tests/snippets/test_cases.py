@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleet import catalog
 from fleet.catalog import scripts_folder
 from fleet.lab.fake_root import FakeRoot
 from fleet.model import Reply
@@ -28,6 +29,7 @@ def test_case(case: Case, shell: str, tmp_path: Path) -> None:
 
     expect = case.fields["expect"]
     _answers(reply, expect)
+    _keeps_to_its_header(case, reply)
     _did(guest.calls[calls:], guest.ledger[done:], expect)
     for path, text in expect.get("files", {}).items():
         assert guest.path(path).read_bytes().decode() == text
@@ -68,6 +70,27 @@ def _answers(reply: Reply, expect: dict[str, Any]) -> None:
     for key, value in expect.get("data", {}).items():
         assert key in reply.data, f"no {key} in {reply.data}"
         assert reply.data[key] == value
+
+
+JSON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "list": list,
+    "dict": dict,
+}
+
+
+def _keeps_to_its_header(case: Case, reply: Reply) -> None:
+    library = catalog.load()
+    snippet = library.snippet(case.snippet)
+    for key, value in reply.data.items():
+        assert key in snippet.returns, f"{key} is not among the returns"
+        assert value is None or isinstance(value, JSON_TYPES[snippet.returns[key].type]), f"{key}: {value!r}"
+    if "undo" in reply.data:
+        assert snippet.undo
+        assert catalog.bind(library.snippet(snippet.undo), reply.data["undo"])
 
 
 def _did(calls: list[str], ledger: list[str], expect: dict[str, Any]) -> None:
