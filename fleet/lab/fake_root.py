@@ -8,6 +8,7 @@ what was done to it.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -305,7 +306,7 @@ class FakeRoot:
         busybox = shell[0] if shell and Path(shell[0]).name == "busybox" else None
         applets = _applets(busybox) if busybox else frozenset[str]()
         for tool in TOOLS:
-            found = busybox if tool in applets else shutil.which(tool)
+            found = busybox if tool in applets else _which(tool)
             if found and tool not in absent:
                 (self._lab / "bin" / tool).symlink_to(found)
         if shell and not busybox:
@@ -364,6 +365,10 @@ class FakeRoot:
         self.path(f"/etc/init.d/{self._service}").unlink(missing_ok=True)
 
 
+_which = functools.cache(shutil.which)
+
+
+@functools.cache
 def _applets(busybox: str) -> frozenset[str]:
     listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)  # noqa: S603
     return frozenset(listed.stdout.split())
