@@ -19,8 +19,6 @@ GUEST_PART_STILL_TO_COME = {
     "agent-dhcp-wireserver",
     "agent-dotnet-45",
     "agent-linux-collect-logs",
-    "agent-linux-install",
-    "agent-linux-outdated",
     "agent-windows-install",
     "agent-windows-update",
     "agent-windows-version-minimum",
