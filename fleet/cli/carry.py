@@ -176,7 +176,7 @@ def show_table(run: Run) -> str:
 
 def show_readiness(run: Run) -> str:
     """A sweep's verdicts with their reasons, worst first, and the commands to run next."""
-    return "".join(f"{line}\n" for line in readiness_terminal.lines(readiness(run), _paint_verdict))
+    return "".join(f"{line}\n" for line in readiness_terminal.lines(readiness(run), paint_verdict))
 
 
 _VERDICT_COLOURS = {
@@ -188,7 +188,8 @@ _VERDICT_COLOURS = {
 }
 
 
-def _paint_verdict(text: str, verdict: Verdict) -> str:
+def paint_verdict(text: str, verdict: Verdict) -> str:
+    """Colour a verdict as ``paint`` colours an outcome."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return click.style(text, fg=_VERDICT_COLOURS[verdict])

@@ -27,6 +27,7 @@ _COMMANDS = {
     "apply": "fleet.cli.fix:apply",
     "runs": "fleet.cli.history:runs",
     "report": "fleet.cli.history:report",
+    "diff": "fleet.cli.diff:diff",
     "demo": "fleet.cli.demo:demo",
     "lab": "fleet.cli.demo:lab",
     "completion": "fleet.cli.completion:completion",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from fleet.model import Severity, printable
 from fleet.report.actions import Group, gap_groups, groups, next_steps
+from fleet.report.compare import Comparison
 from fleet.report.fold import fold
-from fleet.report.readiness import Readiness, Verdict, Waiver
+from fleet.report.readiness import HostReadiness, Readiness, Verdict, Waiver
 
 WIDTH = 80
 _COUNT = 5
@@ -189,3 +190,41 @@ def _ping(ready: Readiness) -> Iterable[str]:
         yield shlex.join(["fleet", "ping", *ready.reach, "-l", ",".join(lost)])
     elif lost:
         yield shlex.join(["fleet", "ping", *ready.reach, "-l", ready.limit])
+
+
+def comparison_lines(comparison: Comparison, paint: Paint = plain) -> Iterator[str]:
+    """What changed between two sweeps, what got worse first, without line ends."""
+    for verdict, title, findings in (
+        (Verdict.NOT_READY, "NEW", comparison.new),
+        (Verdict.WARNINGS, "STILL THERE", comparison.still),
+        (Verdict.NOT_APPLICABLE, "WAIVED NOW", comparison.waived),
+        (Verdict.READY, "FIXED", comparison.fixed),
+    ):
+        if findings:
+            yield _counted(paint(title, verdict), title, len(findings), "finding")
+            for group in groups(findings):
+                yield from _group(group)
+        if title == "NEW":
+            yield from _moved(paint("NOT KNOWN NOW", Verdict.NOT_KNOWN), "NOT KNOWN NOW", comparison.lost)
+    for title, hosts in (
+        ("KNOWN AGAIN", comparison.back),
+        ("CAME", comparison.came),
+        ("WENT", comparison.went),
+    ):
+        yield from _moved(title, title, hosts)
+    yield from _paragraph(_summary(comparison))
+
+
+def _counted(painted: str, title: str, count: int, what: str) -> str:
+    return f"{painted}{' ' * max(1, 14 - len(title))}{count:>5} {what}{'' if count == 1 else 's'}"
+
+
+def _moved(painted: str, title: str, hosts: Sequence[HostReadiness]) -> Iterator[str]:
+    if hosts:
+        yield _counted(painted, title, len(hosts), "host")
+        yield from _named("", [host.host for host in hosts])
+
+
+def _summary(comparison: Comparison) -> str:
+    word = "Something got worse" if comparison.worse else "Nothing got worse"
+    return f"{word} from {comparison.before.run_id} to {comparison.after.run_id}."
