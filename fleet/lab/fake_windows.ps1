@@ -17,6 +17,8 @@
 #   events     what wevtutil prints, one XML text an event
 #   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
 #   files      path -> size
+#   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
+#   programs   name of a program -> exit_code, output (lines), missing, hangs: what a program does that is not modelled
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
 Add-FleetData 'simulated' $true
@@ -168,11 +170,37 @@ function Stop-FleetProcess([int]$Id) {
     Save-Fake "end process $Id"
 }
 
-function New-FleetPrivateFolder([string]$Path) { Save-Fake "make private folder $Path" }
+function New-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    if (-not (Get-FakeRegistryKey $Key $View)) { $FakeState.registry["${View}:$Key"] = @{}; Save-Fake "make key ${View}:$Key" }
+}
+
+function Test-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    $null -ne (Get-FakeRegistryKey $Key $View) -or @(Get-FleetRegistrySubKey $Key $View).Count -gt 0
+}
+
+function Remove-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    $found = Get-FakeRegistryKey $Key $View
+    if ($null -eq $found) { return $true }
+    if ($FakeState.registry[$found].Count -or @(Get-FleetRegistrySubKey $Key $View).Count) { return $false }
+    $FakeState.registry.Remove($found)
+    Save-Fake "remove key ${View}:$Key"
+    $true
+}
+
+function Get-FleetFolderItem([string]$Path) {
+    # Folders are there when something lies in them.
+    $paths = @(@($FakeState.files.Keys) + @($FakeState.texts.Keys) | Where-Object { $_ -like "$Path\*" })
+    foreach ($name in @($paths | ForEach-Object { $_.Substring($Path.Length + 1).Split('\')[0] } | Sort-Object -Unique)) {
+        $age = if ($FakeState.old.ContainsKey("$Path\$name")) { $FakeState.old["$Path\$name"] } else { 0 }
+        New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age }
+    }
+}
+
+function Get-FleetFileText([string]$Path) { if ($FakeState.texts.ContainsKey($Path)) { $FakeState.texts[$Path] } else { '' } }
+
+function New-FleetPrivateFolder([string]$Purpose) { Save-Fake "make a private folder for $Purpose"; "C:\ProgramData\fleet\$Purpose\0" }
 
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
-
-function Get-FleetFolder([string]$Name) { @{ ProgramData = 'C:\ProgramData'; System = 'C:\Windows\System32' }[$Name] }
 
 function Get-FleetSystem { New-Object PSObject -Property @{ Name = $FakeState.os.name; Version = $FakeState.os.version; Epoch = [double]$FakeState.os.epoch + [double]$FakeState.clock } }
 
@@ -184,10 +212,29 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
         'vssadmin.exe' { return Invoke-FakeVssadmin $TimeoutSeconds }
         'sc.exe' { return Invoke-FakeConfig $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
-        'wevtutil.exe' { return New-FakeResult $FakeState.events }
+        'wevtutil.exe' { return New-FakeResult @($FakeState.events | Where-Object { Test-FakeEvent $_ $Argument[1] $Argument[2] }) }
         'reg.exe' { $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
     }
-    New-Object PSObject -Property @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() }
+    Invoke-FakeProgram ($Program -split '\\')[-1] $Argument $TimeoutSeconds
+}
+
+function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSeconds) {
+    $result = @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() }
+    if ($FakeState.programs.ContainsKey($Name)) {
+        $planned = $FakeState.programs[$Name]
+        $result.Found = $true
+        $result.Output = @($planned.output | Where-Object { $null -ne $_ })
+        if ($planned.ContainsKey('hangs')) { $result.TimedOut = $true; Wait-FleetTime $TimeoutSeconds } else { $result.ExitCode = [int]$planned.exit_code }
+        if (-not $planned.ContainsKey('reads')) { Save-Fake "run $Name $Argument" }
+    }
+    New-Object PSObject -Property $result
+}
+
+function Test-FakeEvent([string]$Xml, [string]$Log, [string]$Query) {
+    # Whether the log and the numbers and providers of a query name this event; one that says no log or provider is in all.
+    $channel, $provider = [regex]::Match($Xml, '<Channel>([^<]*)').Groups[1].Value, [regex]::Match($Xml, "Provider Name='([^']*)").Groups[1].Value
+    $id = [regex]::Match($Xml, '<EventID[^>]*>([0-9]+)').Groups[1].Value
+    (-not $channel -or $channel -eq $Log) -and (-not $provider -or $Query -like "*@Name='$provider'*") -and $Query -match "EventID=$id\b"
 }
 
 function Invoke-FakeConfig([string[]]$Argument) {

@@ -46,6 +46,9 @@ EMPTY: dict[str, Any] = {
     "processes": [],
     "events": [],
     "files": {},
+    "texts": {},
+    "old": {},
+    "programs": {},
     "ledger": [],
 }
 """A guest with nothing in it; what a guest does not say is taken from here."""

@@ -58,7 +58,7 @@ function Write-FleetLog([string]$Text) { Write-Verbose $Text }
 # --- looking ----------------------------------------------------------------------------------------
 
 function Assert-FleetAdministrator {
-    if (-not (Test-FleetAdministrator)) { Stop-FleetFailed 'needs an administrator: log in with an account of the Administrators group' }
+    if (-not (Test-FleetAdministrator)) { Stop-FleetFailed 'needs an administrator with full rights (elevated); nothing was touched' }
 }
 
 function Get-FleetBackupProcess {
@@ -67,10 +67,46 @@ function Get-FleetBackupProcess {
     @($found | ForEach-Object { "$($_.Name) (process $($_.Id))" }) -join ', '
 }
 
-function Stop-FleetForBackup {
-    # Ends a remedy, held, while a backup runs: a restart now would break it.
+function Get-FleetExtensionFolder {
+    # Folder of the newest version of the backup extension; '' when none was ever here.
+    $root = 'C:\Packages\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot'
+    $newest = Get-FleetFolderItem $root | Where-Object { $_.IsFolder -and $_.Name -match '^[0-9]{1,9}(\.[0-9]{1,9}){1,3}$' } | Sort-Object { [version]$_.Name } | Select-Object -Last 1
+    if ($newest) { "$root\$($newest.Name)" } else { '' }
+}
+
+function Get-FleetExtensionWork {
+    # What the backup extension says to be at: its newest status file, when that is of the last two hours and tells
+    # "transitioning" (one of four words that no language changes); '' otherwise. An older one was left by a crash.
+    $folder = Get-FleetExtensionFolder
+    if (-not $folder) { return '' }
+    $newest = Get-FleetFolderItem "$folder\status" | Where-Object { $_.Name -match '^[0-9]+\.status$' } | Sort-Object Changed | Select-Object -Last 1
+    if (-not $newest -or (Get-FleetSystem).Epoch - $newest.Changed -gt 7200) { return '' }
+    if ((Get-FleetFileText "$folder\status\$($newest.Name)") -match '"status"\s*:\s*"transitioning"') { "the extension is at work ($($newest.Name))" } else { '' }
+}
+
+function Get-FleetBackupSign([bool]$Writers) {
+    # Why a backup has to be taken for running: a process, the extension's own status, writers that wait for one.
+    # The writers are asked only while VSS runs: in a backup it does, and asking would start it. '' for no sign.
     $running = Get-FleetBackupProcess
-    if (-not $running) { return }
+    if (-not $running) { $running = Get-FleetExtensionWork }
+    if (-not $running -and $Writers -and (Get-FleetServiceStatus 'VSS') -eq 'Running') {
+        $waiting = @((Get-FleetWriterList).Writers | Where-Object { $_.Verdict -eq 'waiting' } | ForEach-Object { Format-FleetWriter $_ })
+        if ($waiting.Count) { $running = "writers wait, as during a backup: $($waiting -join '; ')" }
+    }
+    $running
+}
+
+function Stop-FleetForBackup([bool]$Writers = $true) {
+    # Ends a remedy, held, while a backup runs: a restart now would break it. Most snapshots take less than a
+    # minute, so it looks again for that long; not in check mode, where nothing depends on it.
+    $end = (Get-FleetTime) + 60
+    while ($true) {
+        $running = Get-FleetBackupSign $Writers
+        if (-not $running) { return }
+        if ($WhatIfPreference -or (Get-FleetTime) -ge $end) { break }
+        Write-FleetLog "a backup is running: $running; looking again"
+        Wait-FleetTime 15
+    }
     Add-FleetItem 'held' "a backup is running: $running"
     Stop-FleetSkipped "a backup is running: $running; nothing was touched, do it again afterwards"
 }
@@ -92,9 +128,19 @@ function Get-FleetEvent([string]$Log, [string]$Provider, [int[]]$Id, [int]$Hours
     if ($done.ExitCode -eq 0) { ($done.Output -join "`n") -split '(?<=</Event>)' | Where-Object { $_ -match '<EventID' } }
 }
 
+function ConvertFrom-FleetEvent([string]$Xml) {
+    # Provider, Id, Time (UTC, sorts as text) and Data (its strings in order) of an event. Not as XML, which refuses
+    # the control characters that programs write into events.
+    $one = { param($pattern) [regex]::Match($Xml, $pattern).Groups[1].Value }
+    New-Object PSObject -Property @{
+        Provider = & $one '<Provider Name=[''"]([^''"]*)'; Id = [int](& $one '<EventID[^>]*>([0-9]+)<'); Time = & $one 'SystemTime=[''"]([^''"]*)'
+        Data = @([regex]::Matches($Xml, '<Data[^>/]*>([^<]*)</Data>') | ForEach-Object { [Net.WebUtility]::HtmlDecode($_.Groups[1].Value) })
+    }
+}
+
 function Test-FleetNetworkService([string]$Account) {
-    # By SID, because the name of the account is translated on some systems.
-    (Get-FleetAccountSid $Account) -eq 'S-1-5-20'
+    # By SID, because the name of the account is translated on some systems; in English no system may know it.
+    ($Account -replace '\s') -eq 'NTAUTHORITY\NetworkService' -or (Get-FleetAccountSid $Account) -eq 'S-1-5-20'
 }
 
 function Get-FleetDotNetKey([int]$View) {
@@ -108,7 +154,48 @@ function Get-FleetRegistryEntry([string]$Key, [string]$Name, [int]$View) {
     $found = Get-FleetRegistryValue $Key $Name $View
     $value = $found.Value
     if ($found.Type -eq 'Binary') { $value = [Convert]::ToBase64String($value) }
-    @{ view = $View; key = $Key; name = $Name; existed = $found.Exists; type = $found.Type; value = $value }
+    $entry = @{ view = $View; key = $Key; name = $Name; existed = $found.Exists; type = $found.Type; value = $value }
+    if (-not $found.Exists -and -not (Test-FleetRegistryKey $Key $View)) { $entry.key_existed = $false }
+    $entry
+}
+
+function Get-FleetTextEntry([string]$Key, [string]$Name) {
+    # A value of the registry that 64-bit programs see (on 32-bit Windows: the only one), as Get-FleetRegistryEntry gives it.
+    Get-FleetRegistryEntry $Key $Name @(Get-FleetRegistryView)[0]
+}
+
+function Test-FleetTextEntry($Entry, [string]$Value) { $Entry.type -eq 'String' -and $Entry.value -eq $Value }
+
+function Format-FleetEntry($Entry) { "$($Entry.name) $(if ($Entry.existed) { "is $($Entry.value) ($($Entry.type))" } else { 'is not set' })" }
+
+function Set-FleetText($Before, [string]$Value) {
+    # Writes a text (REG_SZ) over an entry, makes its key where there is none, and reads it back.
+    if ($Before.Contains('key_existed')) { New-FleetRegistryKey $Before.key $Before.view }
+    Set-FleetRegistryValue $Before.key $Before.name 'String' $Value $Before.view
+    if (-not (Test-FleetTextEntry (Get-FleetRegistryEntry $Before.key $Before.name $Before.view) $Value)) { Stop-FleetFailed "$($Before.name) in $($Before.key) is not $Value after it was set" }
+}
+
+function ConvertFrom-FleetSddl([string]$Sddl) {
+    # What stands in the permissions of an SDDL text: Protected, and Entries with Type (A, D), Inherited, Flags,
+    # Mask (a number) and Sid. The names of rights and accounts in SDDL are the same in every language.
+    $rights = @{ FA = 0x1f01ff; FR = 0x120089; FW = 0x120116; FX = 0x1200a0; KA = 0xf003f; KR = 0x20019; KW = 0x20006; KX = 0x20019
+        GA = 0x10000000; GX = 0x20000000; GW = 0x40000000; GR = 0x80000000L; SD = 0x10000; RC = 0x20000; WD = 0x40000; WO = 0x80000
+        CC = 1; DC = 2; LC = 4; SW = 8; RP = 0x10; WP = 0x20; DT = 0x40; LO = 0x80; CR = 0x100 }
+    $accounts = @{ WD = 'S-1-1-0'; SY = 'S-1-5-18'; BA = 'S-1-5-32-544'; BU = 'S-1-5-32-545'; AU = 'S-1-5-11'; NS = 'S-1-5-20'; LS = 'S-1-5-19'; CO = 'S-1-3-0'; IU = 'S-1-5-4'; AN = 'S-1-5-7'; AC = 'S-1-15-2-1' }
+    $result = @{ Protected = $false; Entries = @() }
+    if ($Sddl -cnotmatch 'D:([A-Z]*)((?:\([^)]*\))*)') { return New-Object PSObject -Property $result }
+    $flags, $list = $Matches[1], $Matches[2]
+    $result.Protected = ($flags -creplace 'AI|AR') -ceq 'P'
+    $result.Entries = @(foreach ($found in [regex]::Matches($list, '\(([^)]*)\)')) {
+        $type, $inherit, $right, $object, $from, $sid = $found.Groups[1].Value -split ';'
+        $mask = 0L
+        if ($right -match '^0x') { $mask = [Convert]::ToInt64($right, 16) }
+        elseif ($right -match '^[0-9]+$') { $mask = [long]$right }
+        else { foreach ($pair in [regex]::Matches($right, '..')) { if ($rights.ContainsKey($pair.Value)) { $mask = $mask -bor $rights[$pair.Value] } } }
+        if ($accounts.ContainsKey($sid)) { $sid = $accounts[$sid] }
+        New-Object PSObject -Property @{ Type = $type; Flags = $inherit; Inherited = @([regex]::Matches($inherit, '..') | ForEach-Object { $_.Value }) -ccontains 'ID'; Mask = $mask; Sid = $sid }
+    })
+    New-Object PSObject -Property $result
 }
 
 # --- acting on services -----------------------------------------------------------------------------
@@ -138,15 +225,21 @@ function Start-FleetServiceTwice([string]$Name, [int]$TimeoutSeconds) {
 function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
     # Stops what depends on it, then it, and starts it and then those, in reverse order. Gives Problem ('' when
     # all went well), Dependents (what was stopped with it) and Down (what ran before and does not now).
+    # What was stopped is started again even when the script is cut off by its deadline in between.
     $touched = New-Object Collections.ArrayList
     $problem = Get-FleetStopProblem $Name
-    if (-not $problem) {
-        foreach ($each in @(Get-FleetRunningDependent $Name) + $Name) {
+    $names = if ($problem) { @() } else { @(Get-FleetRunningDependent $Name) + $Name }
+    $cut = $true
+    try {
+        foreach ($each in $names) {
             Write-FleetLog "stop $each"
             [void]$touched.Insert(0, $each)
             $problem = Stop-FleetService $each $TimeoutSeconds
             if ($problem) { $problem = "$each could not be stopped: $problem"; break }
         }
+        $cut = $false
+    } finally {
+        if ($cut) { for ($left = 60; $left -gt 0 -and (Get-FleetServiceStatus $touched[0]) -eq 'StopPending'; $left--) { Wait-FleetTime 1 } }
         foreach ($each in @($touched | Where-Object { (Get-FleetServiceStatus $_) -eq 'Stopped' })) {
             Write-FleetLog "start $each"
             $failure = Start-FleetServiceTwice $each $TimeoutSeconds
@@ -165,10 +258,14 @@ function Set-FleetServiceConfig([string]$Name, [string[]]$Setting) {
     "sc.exe config $Name gave exit code $($done.ExitCode)"
 }
 
+function Get-FleetServiceEntry([string]$Name) {
+    # The start type of a service as restore-service-settings takes it.
+    @{ name = $Name; start_type = (Get-FleetService $Name).StartType }
+}
+
 function Set-FleetStartType([string]$Name, [string]$StartType) {
-    # Automatic, DelayedAutomatic, Manual or Disabled; what it was before goes to the undo parameter `services`.
+    # Automatic, DelayedAutomatic, Manual or Disabled.
     $word = @{ Automatic = 'auto'; DelayedAutomatic = 'delayed-auto'; Manual = 'demand'; Disabled = 'disabled' }[$StartType]
-    Add-FleetUndo 'services' @{ name = $Name; start_type = (Get-FleetService $Name).StartType }
     $problem = Set-FleetServiceConfig $Name @('start=', $word)
     if ($problem) { Stop-FleetFailed $problem }
 }
@@ -259,8 +356,10 @@ function ConvertFrom-FleetWriterList([string[]]$Line) {
 }
 
 function Get-FleetNoErrorText($Writers) {
-    # What "no error" reads in this language: the text that most stable writers share. $null when that is not clear.
+    # What "no error" reads in this language: the text that most stable writers share. $null when that is not
+    # clear. The English words are known, because after a failed backup most writers may have the same error.
     $stable = @($Writers | Where-Object { $_.State -eq 1 })
+    if (@($stable | Where-Object { $_.LastError -eq 'No error' }).Count) { return 'No error' }
     $most = @($stable | Group-Object LastError | Sort-Object Count -Descending)
     if ($most.Count -and $most[0].Count -ge 3 -and 2 * $most[0].Count -gt $stable.Count) { return $most[0].Name }
     $null
@@ -357,7 +456,10 @@ function Get-FleetController([string]$Name) {
     # $null where there is no such service. The constructor takes display names too, hence the comparison.
     if (-not ('System.ServiceProcess.ServiceController' -as [type])) { Add-Type -AssemblyName System.ServiceProcess }
     $controller = New-Object ServiceProcess.ServiceController $Name
-    try { if ($controller.ServiceName -eq $Name -and $null -ne $controller.Status) { return $controller } } catch { Write-FleetLog "${Name}: $($_.Exception.Message)" }
+    try { if ($controller.ServiceName -eq $Name -and $null -ne $controller.Status) { return $controller } } catch {
+        $problem = Get-FleetServiceProblem $_ 1060
+        if ($problem -like 'error 5:*') { throw "service ${Name}: $problem" }
+    }
     $null
 }
 
@@ -383,11 +485,18 @@ function Get-FleetService([string]$Name) {
 function Get-FleetRunningDependent([string]$Name) {
     # All that depends on it, directly or not, and is not stopped, in the order in which it has to be stopped.
     $controller = Get-FleetController $Name
-    if ($controller) { $controller.DependentServices | Where-Object { [string]$_.Status -ne 'Stopped' } | ForEach-Object { $_.ServiceName } }
+    if ($null -eq $controller) { return }
+    $found = New-Object Collections.ArrayList
+    foreach ($dependent in @($controller.DependentServices | Where-Object { [string]$_.Status -ne 'Stopped' })) {
+        foreach ($each in @(Get-FleetRunningDependent $dependent.ServiceName) + $dependent.ServiceName) {
+            if ($found -notcontains $each) { [void]$found.Add($each) }
+        }
+    }
+    $found
 }
 
 function Get-FleetServiceProblem($ErrorRecord, [int]$Harmless) {
-    # '' for the error that says the service is there already; otherwise its number and text.
+    # '' for the error of that number; otherwise number and text.
     $cause = $ErrorRecord.Exception
     while ($cause.InnerException) { $cause = $cause.InnerException }
     if ($cause -isnot [ComponentModel.Win32Exception]) { return $cause.Message }
@@ -487,23 +596,69 @@ function Get-FleetProcess([string]$Name) {
 
 function Stop-FleetProcess([int]$Id) { Stop-Process -Id $Id -Force }
 
-function New-FleetPrivateFolder([string]$Path) {
-    # Only for the system and administrators, inheriting nothing from above.
-    [void][IO.Directory]::CreateDirectory($Path)
-    $security = New-Object Security.AccessControl.DirectorySecurity
-    $security.SetSecurityDescriptorSddlForm('O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)')
-    Set-Acl -LiteralPath $Path -AclObject $security
+function New-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    $root, $path = $Key -split '\\', 2
+    $hive = @{ HKLM = 'LocalMachine'; HKU = 'Users' }[$root]
+    [Microsoft.Win32.RegistryKey]::OpenBaseKey($hive, "Registry$View").CreateSubKey($path).Close()
+}
+
+function Remove-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    # Only one that is empty; gives whether it is gone.
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($null -eq $opened) { return $true }
+    $full = $opened.ValueCount + $opened.SubKeyCount
+    $opened.Close()
+    if ($full) { return $false }
+    $parent, $name = [regex]::Match($Key, '^(.*)\\([^\\]+)$').Groups[1, 2] | ForEach-Object { $_.Value }
+    $opened = Open-FleetRegistryKey $parent $View $true
+    $opened.DeleteSubKey($name, $false)
+    $opened.Close()
+    $true
+}
+
+function Test-FleetRegistryKey([string]$Key, [int]$View = 64) {
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($opened) { $opened.Close() }
+    $null -ne $opened
+}
+
+function Get-FleetFolderItem([string]$Path) {
+    # What lies in a folder: Name, IsFolder, Changed (seconds since 1970); nothing where there is no such folder.
+    if (-not [IO.Directory]::Exists($Path)) { return }
+    $start = New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)
+    foreach ($item in (New-Object IO.DirectoryInfo $Path).GetFileSystemInfos()) {
+        New-Object PSObject -Property @{ Name = $item.Name; IsFolder = $item -is [IO.DirectoryInfo]; Changed = ($item.LastWriteTimeUtc - $start).TotalSeconds }
+    }
+}
+
+function Get-FleetFileText([string]$Path) {
+    # Of at most 1 MB, also while another program writes it; '' where there is no such file.
+    if (-not [IO.File]::Exists($Path)) { return '' }
+    $stream = New-Object IO.FileStream $Path, ([IO.FileMode]::Open), ([IO.FileAccess]::Read), ([IO.FileShare]'ReadWrite, Delete')
+    $buffer = New-Object char[] 1048576
+    $reader = New-Object IO.StreamReader $stream
+    try { New-Object string $buffer, 0, $reader.ReadBlock($buffer, 0, $buffer.Length) } finally { $reader.Close() }
+}
+
+function New-FleetPrivateFolder([string]$Purpose) {
+    # A new folder below ProgramData\fleet that only the system and administrators can read, as is all above it.
+    # Users may create folders in ProgramData, so one that was there before may be a trap: a link is refused, any
+    # other is taken over, and what is put in goes into a folder whose name nobody knew.
+    $path = [Environment]::GetFolderPath('CommonApplicationData')
+    foreach ($part in 'fleet', $Purpose, [guid]::NewGuid().ToString('N')) {
+        $path = [IO.Path]::Combine($path, $part)
+        [void][IO.Directory]::CreateDirectory($path)
+        if (([IO.File]::GetAttributes($path) -band [IO.FileAttributes]::ReparsePoint) -ne 0) { throw "$path is a link, which fleet never makes; nothing was touched" }
+        $security = New-Object Security.AccessControl.DirectorySecurity
+        $security.SetSecurityDescriptorSddlForm('O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)')
+        Set-Acl -LiteralPath $path -AclObject $security
+    }
+    $path
 }
 
 function Get-FleetFileSize([string]$Path) {
     # In bytes; -1 where there is no such file.
     if ([IO.File]::Exists($Path)) { (New-Object IO.FileInfo $Path).Length } else { -1 }
-}
-
-function Get-FleetFolder([string]$Name) {
-    # Where Windows keeps things: ProgramData, System.
-    if ($Name -eq 'ProgramData') { $Name = 'CommonApplicationData' }
-    [Environment]::GetFolderPath($Name)
 }
 
 function Get-FleetSystem {

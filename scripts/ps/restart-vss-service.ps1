@@ -27,7 +27,7 @@
 param([bool]$force = $false)
 
 Assert-FleetAdministrator
-Stop-FleetForBackup
+Stop-FleetForBackup $false     # writers are looked at below
 $reasons = New-Object Collections.ArrayList
 foreach ($name in 'VSS', 'swprv') {
     $service = Get-FleetService $name
@@ -35,7 +35,7 @@ foreach ($name in 'VSS', 'swprv') {
     Add-FleetItem 'before' @{ name = $name; status = $service.Status; start_type = $service.StartType }
     if ($service.StartType -ne 'Disabled') { continue }
     [void]$reasons.Add("$name was disabled")
-    if ($PSCmdlet.ShouldProcess($name, 'Set start type Manual')) { Set-FleetStartType $name 'Manual'; Set-FleetChanged "$name may start again" }
+    if ($PSCmdlet.ShouldProcess($name, 'Set start type Manual')) { Add-FleetUndo 'services' (Get-FleetServiceEntry $name); Set-FleetStartType $name 'Manual'; Set-FleetChanged "$name may start again" }
     else { Set-FleetChanged "would set $name to start on demand" }
 }
 if ($WhatIfPreference -and $reasons.Count) { return }

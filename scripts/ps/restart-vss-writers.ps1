@@ -56,7 +56,7 @@ param([bool]$allow_high_impact = $false, [bool]$restart_waiting = $false, [int]$
 
 Assert-FleetAdministrator
 Add-FleetData 'roles' @(Get-FleetRole)
-Stop-FleetForBackup
+Stop-FleetForBackup $false     # writers are looked at below
 $list = Get-FleetSettledWriterList $wait_seconds
 if ($list.Problem) { Stop-FleetFailed "$($list.Problem): the VSS service itself needs help first (restart-vss-service)" }
 Add-FleetWriterData $list
@@ -122,8 +122,9 @@ if ($acted.Count) {
     do {
         Wait-FleetTime 3
         $list = Get-FleetWriterList
-        $well = @($list.Writers | Where-Object { $_.Verdict -eq 'stable' } | ForEach-Object { $_.Name })
-        $still = @($acted | ForEach-Object { $plan[$_].Writers } | Where-Object { $well -notcontains $_ })
+        $listed = @($list.Writers | ForEach-Object { $_.Name })
+        $ill = @($list.Writers | Where-Object { $_.Verdict -ne 'stable' } | ForEach-Object { $_.Name })
+        $still = @($acted | ForEach-Object { $plan[$_].Writers } | Where-Object { $ill -contains $_ -or $listed -notcontains $_ } | Sort-Object -Unique)
     } while ($still.Count -and (Get-FleetTime) -lt $end)
     if ($list.Problem) { Stop-FleetFailed $list.Problem }
     Add-FleetWriterData $list

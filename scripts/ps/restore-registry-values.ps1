@@ -1,7 +1,7 @@
 # /// fleet
 # kind = "remedy"
 # title = "Put registry values back to what they were"
-# about = "Takes back what a remedy changed, from its data.undo: a value that was there gets its type and content, one that was absent is removed."
+# about = "Takes back what a remedy changed, from its data.undo: a value that was there gets its type and content, one that was absent is removed, and so is its key where that was absent too and is empty now."
 # risk = "safe"
 # idempotent = "yes"
 # timeout = 60
@@ -11,7 +11,7 @@
 # [params.values]
 # type = "list"
 # required = true
-# about = "Tables with view (64 or 32), key, name, existed, type and value, as remedies write them"
+# about = "Tables with view (64 or 32), key, name, existed, type, value, and key_existed = false where there was no such key, as remedies write them"
 #
 # [returns.restored]
 # type = "list"
@@ -38,8 +38,12 @@ foreach ($entry in $values) {
     Add-FleetUndo 'values' $before
     if ($entry.existed) {
         $value = switch ($entry.type) { 'Binary' { , [Convert]::FromBase64String($entry.value) } 'MultiString' { , [string[]]@($entry.value) } default { $entry.value } }
+        if ($before.Contains('key_existed')) { New-FleetRegistryKey $entry.key $entry.view }
         Set-FleetRegistryValue $entry.key $entry.name $entry.type $value $entry.view
-    } else { Remove-FleetRegistryValue $entry.key $entry.name $entry.view }
+    } else {
+        Remove-FleetRegistryValue $entry.key $entry.name $entry.view
+        if ($entry.Contains('key_existed') -and -not $entry.key_existed -and -not (Remove-FleetRegistryKey $entry.key $entry.view)) { Write-FleetLog "$($entry.key) holds other values by now and stays" }
+    }
     Set-FleetChanged "put back $($entry.name) in $($entry.key) ($($entry.view) bit)"
 }
 if ($FleetReply.outcome -ne 'changed') { Set-FleetOk "$(@($values).Count) values are as they were, nothing to do" }

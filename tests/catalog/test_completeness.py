@@ -34,11 +34,8 @@ GUEST_PART_STILL_TO_COME = {
     "azvm-other-backup-service-running",
     "azvm-restore-disks-offline",
     "azvm-snapshot-limit-reached",
-    "azvm-sql-full-vss-backup-delay",
-    "azvm-timeout-vm-network-unresponsive",
     "azvm-vcredist-installation-failure",
     "azvm-vmrestorepoint-internal-error-antivirus",
-    "azvm-vss-timeout-iops",
 }
 """Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
 
