@@ -34,6 +34,10 @@
 #   checksum PATH         prints CRC and length (POSIX cksum); nothing where there is no such file.
 #   require_root          fails unless the snippet may act as root.
 #
+# Network
+#   tcp_answers HOST PORT SECONDS   prints yes or no, whether something accepts a connection there in time;
+#                         unknown where no program is here that could tell (python3, curl, bash).
+#
 # Processes and services (nothing here reads localised output)
 #   processes WORD        "PID COMMAND LINE" of the processes whose command line contains WORD. Write one
 #                         letter of it as [x], so that the word does not find the grep that looks for it.
@@ -262,6 +266,36 @@ fleet_label() {
     fi
 }
 
+# --- network ----------------------------------------------------------------------------------------
+
+# curl and bash may answer with other statuses than python3, so what means "no" is named for each.
+tcp_answers() {
+    fleet_tried=0
+    if command -v python3 >/dev/null 2>&1; then
+        run_native "$(($3 + 5))" python3 -c 'import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).close()
+except OSError:
+    sys.exit(9)' "$1" "$2" "$3" >/dev/null 2>&1 || fleet_tried=$?
+        case $fleet_tried in 0) printf yes ;; *) printf no ;; esac
+    elif command -v curl >/dev/null 2>&1; then
+        run_native "$(($3 + 5))" curl -s -o /dev/null --noproxy '*' --connect-timeout "$3" -m "$(($3 + 2))" \
+            "http://$(fleet_bracketed "$1"):$2/" >/dev/null 2>&1 || fleet_tried=$?
+        # 6: no such name, 7: no connection, 28: out of time (after a connection too, but then it hangs)
+        case $fleet_tried in 6 | 7 | 28 | 124) printf no ;; *) printf yes ;; esac
+    elif command -v bash >/dev/null 2>&1; then
+        # shellcheck disable=SC2016 # of that bash
+        run_native "$3" bash -c ': 3<>"/dev/tcp/$0/$1"' "$1" "$2" >/dev/null 2>&1 || fleet_tried=$?
+        case $fleet_tried in 0) printf yes ;; *) printf no ;; esac
+    else
+        printf unknown
+    fi
+}
+
+fleet_bracketed() {
+    case $1 in *:*) printf '[%s]' "$1" ;; *) printf '%s' "$1" ;; esac
+}
+
 # --- processes and services -------------------------------------------------------------------------
 
 processes() {
@@ -329,6 +363,7 @@ fleet_service_kind() {
 service_look() {
     service_active=unknown service_enabled=unknown service_pid=0 service_condition=yes
     case $manager in
+        '') ;;
         systemd) fleet_look_systemd ;;
         *)
             service_active=inactive
