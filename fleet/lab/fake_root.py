@@ -62,6 +62,8 @@ TOOLS = (
 _FIRST_PID = 5_000_001
 """Above the 4194304 that Linux gives at most (proc(5), pid_max): no signal can reach a real process."""
 
+_EXTENSION = "/var/lib/waagent/Microsoft.Azure.RecoveryServices.VMSnapshotLinux"
+
 _UPTIME = 86_400
 """Seconds the guest has been up when it is built; its agent was started with it."""
 
@@ -104,6 +106,8 @@ class Fault(StrEnum):
     """It has logged nothing for a day."""
     VERBOSE = "verbose"
     """Verbose logging was left on."""
+    CUT_OFF = "cut-off"
+    """Nothing that it connects to answers."""
     BACKUP = "backup"
     """A backup holds the file systems right now."""
     DISABLE_FILE = "disable-file"
@@ -126,6 +130,14 @@ class Fault(StrEnum):
     """It runs and writes nothing to its log."""
     NO_RESTART = "no-restart"
     """Its unit does not start it again after a crash (systemd)."""
+    OUTDATED = "outdated"
+    """Its package is old, and the repository has a newer one (apt)."""
+    WRONG_LABELS = "wrong-labels"
+    """SELinux is on, and files of the agent have another label than the policy wants."""
+    OLD_EXTENSION = "old-extension"
+    """The VMSnapshot extension is one of long ago."""
+    LOOP_MOUNT = "loop-mount"
+    """A file system lies on a loop device, whose file lies on another one."""
     HANGS = "hangs"
     """systemctl does not come back."""
     SUDO_ASKS = "sudo-asks"
@@ -249,6 +261,16 @@ class FakeRoot:
             self._add_process(_FIRST_PID - 1, ["/var/lib/waagent/safefreeze/bin/safefreeze", "60", "/"])
         elif fault is Fault.DISABLE_FILE:
             self.write("/var/lib/waagent/disable_agent", "")
+        elif fault is Fault.OUTDATED:
+            self._put("package", "2.2.45-4")
+            self._add_commands("_apt")
+        elif fault is Fault.WRONG_LABELS:
+            self.write("/sys/fs/selinux/enforce", "1")
+            self._add_commands("_selinux")
+        elif fault is Fault.OLD_EXTENSION:
+            self.write(f"{_EXTENSION}-1.0.9.0/HandlerManifest.json", "[]\n")
+        elif fault is Fault.LOOP_MOUNT:
+            self.write("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/loop3 /srv/image ext4 rw 0 0\n")
 
     def spawn(self, command: str) -> Process:
         """Start a command line as the guest's SSH service would."""
@@ -285,6 +307,8 @@ class FakeRoot:
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         boot = int(time.time()) - _UPTIME
         self.write("/proc/stat", f"cpu 0 0 0 0\nbtime {boot}\n")
+        self.write("/proc/meminfo", "MemTotal: 8000000 kB\nMemAvailable: 6000000 kB\n")
+        self.write("/run/systemd/netif/leases/2", "ADDRESS=10.0.0.4\nOPTION_245=a83f8110\n")
         for name, value in {
             "ledger": "",
             "calls": "",
@@ -314,6 +338,10 @@ class FakeRoot:
         for source in sorted((self._lab / "stubs").glob("[a-z]*")):
             if source.name not in absent:
                 self.stub(source.name, source.read_text())
+
+    def _add_commands(self, folder: str) -> None:
+        for source in sorted((self._lab / "stubs" / folder).iterdir()):
+            self.stub(source.name, source.read_text())
 
     def _build_agent(self, conf: str) -> None:
         self.write("/etc/waagent.conf", conf)

@@ -45,7 +45,7 @@ def _book(match: Match, catalog: Catalog) -> Iterator[str]:
     if book.ladder:
         yield from _listed("Next", [f"fleet fix {match.code or book.id} -l HOSTS"])
     elif book.detect:
-        yield from _listed("Next", [f"fleet check {book.detect} -l HOSTS"])
+        yield from _listed("Next", [f"fleet check {match.code or book.id} -l HOSTS"])
 
 
 def _decision(decision: Decision) -> str:
