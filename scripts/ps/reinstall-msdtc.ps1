@@ -41,7 +41,12 @@ function Get-Settings {
     $found
 }
 
+function Start-Again {
+    foreach ($each in $stopped) { if ((Get-FleetServiceStatus $each) -eq 'Stopped') { [void](Start-FleetServiceTwice $each 120) } }
+}
+
 function Stop-Here([string]$Message) {
+    Start-Again
     $down = @($stopped | Where-Object { (Get-FleetServiceStatus $_) -ne 'Running' })
     if ($down.Count) { Add-FleetData 'down' $down; $Message += "; NOT RUNNING NOW, but before: $($down -join ', ')" }
     Stop-FleetFailed $Message
@@ -71,50 +76,48 @@ if (-not $PSCmdlet.ShouldProcess('MSDTC', 'Export the registry keys, uninstall, 
 }
 
 # nothing is touched before what is there now is safe
-$folder = "$(Get-FleetFolder 'ProgramData')\fleet\undo"
-New-FleetPrivateFolder $folder
-$stamp = [long](Get-FleetSystem).Epoch
+$folder = New-FleetPrivateFolder 'undo'
 foreach ($export in @(@('settings', $settings), @('service', 'HKLM\SYSTEM\CurrentControlSet\Services\MSDTC'))) {
     if ($export[0] -eq 'service' -and -not $service) { continue }
-    $file = "$folder\msdtc-$($export[0])-$stamp.reg"
+    $file = "$folder\msdtc-$($export[0]).reg"
     $done = Invoke-FleetNative 'reg.exe' @('export', $export[1], $file, '/y')
     if ($done.ExitCode -ne 0 -or (Get-FleetFileSize $file) -le 0) { Stop-FleetFailed "$($export[1]) can't be exported to $file; nothing was touched" }
     Add-FleetItem 'exports' $file
 }
 $before = Get-Settings
 
-if ($service) {
-    foreach ($name in $with + 'MSDTC') {
-        if ((Get-FleetServiceStatus $name) -eq 'Stopped') { continue }
-        [void]$stopped.Insert(0, $name)
-        $problem = Stop-FleetService $name 120
-        if (-not $problem) { continue }
-        foreach ($each in $stopped) { [void](Start-FleetServiceTwice $each 120) }
-        Stop-Here "$name could not be stopped: $problem; MSDTC was not reinstalled"
+try {
+    if ($service) {
+        foreach ($name in $with + 'MSDTC') {
+            if ((Get-FleetServiceStatus $name) -eq 'Stopped') { continue }
+            [void]$stopped.Insert(0, $name)
+            $problem = Stop-FleetService $name 120
+            if ($problem) { Stop-Here "$name could not be stopped: $problem; MSDTC was not reinstalled" }
+        }
+        $done = Invoke-FleetNative 'msdtc.exe' @('-uninstall') 120
+        for ($left = 30; $left -gt 0 -and (Get-FleetService 'MSDTC'); $left--) { Wait-FleetTime 1 }
+        if (Get-FleetService 'MSDTC') { Stop-Here "msdtc -uninstall (exit code $($done.ExitCode)) left the service there; restart the machine in planned downtime and run this again" }
+        Set-FleetChanged 'uninstalled MSDTC'
     }
-    $done = Invoke-FleetNative 'msdtc.exe' @('-uninstall') 120
-    for ($left = 30; $left -gt 0 -and (Get-FleetService 'MSDTC'); $left--) { Wait-FleetTime 1 }
-    if (Get-FleetService 'MSDTC') { Stop-Here "msdtc -uninstall (exit code $($done.ExitCode)) left the service there; restart the machine in planned downtime and run this again" }
-    Set-FleetChanged 'uninstalled MSDTC'
-}
-$done = Invoke-FleetNative 'msdtc.exe' @('-install') 120
-for ($left = 30; $left -gt 0 -and -not (Get-FleetService 'MSDTC'); $left--) { Wait-FleetTime 1 }
-$installed = Get-FleetService 'MSDTC'
-if ($null -eq $installed) { Stop-Here "MSDTC IS NOT INSTALLED NOW: msdtc -install gave exit code $($done.ExitCode); restart the machine and run this again" }
-Set-FleetChanged 'installed MSDTC'
+    $done = Invoke-FleetNative 'msdtc.exe' @('-install') 120
+    for ($left = 30; $left -gt 0 -and -not (Get-FleetService 'MSDTC'); $left--) { Wait-FleetTime 1 }
+    $installed = Get-FleetService 'MSDTC'
+    if ($null -eq $installed) { Stop-Here "MSDTC IS NOT INSTALLED NOW: msdtc -install gave exit code $($done.ExitCode); restart the machine and run this again" }
+    Set-FleetChanged 'installed MSDTC'
 
-$type = if ($service -and $service.StartType -ne 'Disabled') { $service.StartType } else { 'DelayedAutomatic' }
-if ($installed.StartType -ne $type) { Set-FleetStartType 'MSDTC' $type }
-if (-not (Test-FleetNetworkService $installed.Account)) {
-    $problem = Set-FleetServiceConfig 'MSDTC' @('obj=', 'NT AUTHORITY\NetworkService', 'password=', '')
-    if ($problem) { Stop-Here $problem }
-}
-if ($stopped -notcontains 'MSDTC') { [void]$stopped.Insert(0, 'MSDTC') }
-foreach ($name in $stopped.ToArray()) {
-    $problem = Start-FleetServiceTwice $name 120
-    if ($problem) { Stop-Here "$name does not start: $problem" }
-}
-Set-FleetChanged "started $($stopped -join ', ')"
+    $type = if ($service -and $service.StartType -ne 'Disabled') { $service.StartType } else { 'DelayedAutomatic' }
+    if ($installed.StartType -ne $type) { Set-FleetStartType 'MSDTC' $type }
+    if (-not (Test-FleetNetworkService $installed.Account)) {
+        $problem = Set-FleetServiceConfig 'MSDTC' @('obj=', 'NT AUTHORITY\NetworkService', 'password=', '')
+        if ($problem) { Stop-Here $problem }
+    }
+    if ($stopped -notcontains 'MSDTC') { [void]$stopped.Insert(0, 'MSDTC') }
+    foreach ($name in $stopped.ToArray()) {
+        $problem = Start-FleetServiceTwice $name 120
+        if ($problem) { Stop-Here "$name does not start: $problem" }
+    }
+    Set-FleetChanged "started $($stopped -join ', ')"
+} finally { Start-Again }     # for a script that is cut off by its deadline in between
 
 $after = Get-Settings
 $differ = @(@($before.Keys) + @($after.Keys) | Sort-Object -Unique | Where-Object { $before[$_] -ne $after[$_] })

@@ -52,7 +52,7 @@ if (-not $down.Count -and -not $wrong.Count -and -not $force) { Set-FleetOk "$($
 Stop-FleetForBackup
 
 foreach ($name in $wrong) {
-    if ($PSCmdlet.ShouldProcess($name, 'Set start type Automatic')) { Set-FleetStartType $name 'Automatic'; Set-FleetChanged "$name starts by itself again" }
+    if ($PSCmdlet.ShouldProcess($name, 'Set start type Automatic')) { Add-FleetUndo 'services' (Get-FleetServiceEntry $name); Set-FleetStartType $name 'Automatic'; Set-FleetChanged "$name starts by itself again" }
     else { Set-FleetChanged "would set $name to start by itself" }
 }
 if (-not $down.Count -and -not $force) { return }

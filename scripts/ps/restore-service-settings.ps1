@@ -32,7 +32,7 @@ foreach ($entry in $services) {
     $now = (Get-FleetService $entry.name).StartType
     if ($now -eq $entry.start_type) { continue }
     Add-FleetItem 'restored' $entry.name
-    if ($PSCmdlet.ShouldProcess($entry.name, "Set start type $($entry.start_type)")) { Set-FleetStartType $entry.name $entry.start_type; Set-FleetChanged "$($entry.name) is $($entry.start_type) again instead of $now" }
+    if ($PSCmdlet.ShouldProcess($entry.name, "Set start type $($entry.start_type)")) { Add-FleetUndo 'services' (Get-FleetServiceEntry $entry.name); Set-FleetStartType $entry.name $entry.start_type; Set-FleetChanged "$($entry.name) is $($entry.start_type) again instead of $now" }
     else { Set-FleetChanged "would set $($entry.name) from $now to $($entry.start_type)" }
 }
 if ($FleetReply.outcome -ne 'changed') { Set-FleetOk "$(@($services).Count) services are as they were, nothing to do" }

@@ -41,7 +41,7 @@ foreach ($name in $names) {
     if ($service.Status -like '*Pending') { Wait-FleetTime 20; $service = Get-FleetService $name }
     if ($service.Status -like '*Pending') { Stop-FleetFailed "$name hangs ($($service.Status)) and takes no orders; what is left is a restart of the machine in planned downtime" }
     if ($service.StartType -eq 'Disabled') {
-        if ($PSCmdlet.ShouldProcess($name, "Set start type $($usual[$name])")) { Set-FleetStartType $name $usual[$name]; Set-FleetChanged "$name may start again" }
+        if ($PSCmdlet.ShouldProcess($name, "Set start type $($usual[$name])")) { Add-FleetUndo 'services' (Get-FleetServiceEntry $name); Set-FleetStartType $name $usual[$name]; Set-FleetChanged "$name may start again" }
         else { Set-FleetChanged "would set $name to start type $($usual[$name])" }
     }
     if ($service.Status -eq 'Running') { continue }

@@ -374,3 +374,15 @@ def test_the_guest_agent_is_brought_up_by_every_way(windows: NewWindows) -> None
         reply = guest.run("restart-azure-guest-agent", "changed", stuck_seconds=1)
         assert reply.data["ended"][0].startswith(agent)
         guest.run("azure-guest-agent", "ok")
+
+
+def test_a_restart_that_is_cut_off_by_the_deadline_does_not_leave_the_service_down(
+    windows: NewWindows,
+) -> None:
+    with windows("azure") as guest:
+        guest.guest.behave("CryptSvc", StopSeconds=4)
+        text = snippet_of("Restart-FleetService 'CryptSvc' 60")
+        fine(guest.engine.run([guest.engine.script(text, timeout=1)])[0], Outcome.TIMED_OUT)
+        waiting = "$left -gt 0 -and (Get-FleetServiceStatus 'CryptSvc') -ne 'Running'"
+        guest.body(f"for ($left = 100; {waiting}; $left--) {{ Wait-FleetTime 0.1 }}")
+        assert guest.guest.service("CryptSvc")["state"] == "running"
