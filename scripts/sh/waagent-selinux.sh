@@ -45,9 +45,15 @@ waagent_label_data wrong_labels 20
 
 denials=
 if command -v ausearch >/dev/null 2>&1; then
-    # ausearch ends with 1 where it finds nothing.
-    denials=$(run_native 60 ausearch -m AVC,USER_AVC -ts today 2>/dev/null |
-        grep -Eic 'waagent|VMSnapshot') || :
+    # It ends with 1 where it finds nothing; anything else but 0 leaves the number unknown.
+    found=$(
+        { run_native 60 ausearch -m AVC,USER_AVC -ts today 2>/dev/null || [ $? = 1 ] || echo INCOMPLETE; } |
+            grep -Ei 'waagent|VMSnapshot|^INCOMPLETE$'
+    ) || :
+    case $found in
+        *INCOMPLETE) note "ausearch failed or took longer than 60 s" ;;
+        *) denials=$(printf '%s' "$found" | grep -c .) || : ;;
+    esac
 fi
 data_int denials "$denials"
 
