@@ -44,6 +44,11 @@ def to_json(run: Run) -> str:
     return json.dumps(run_document(run), indent=2) + "\n"
 
 
+def run_to_ndjson(run: Run) -> str:
+    """The results of a run, one a line."""
+    return to_ndjson(run.results)
+
+
 def to_ndjson(results: Iterable[Result]) -> str:
     """One result a line, ASCII."""
     return "".join(ndjson_line(result) for result in results)

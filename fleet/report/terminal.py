@@ -147,7 +147,7 @@ def _detail(result: Result) -> Iterator[str]:
     yield f"{printable(result.host)}  step {result.step}  {result.snippet} ({_PHASES[result.phase]}{risk})"
     yield f"  {result.outcome} after {result.seconds:.1f} s: {result.message}".replace("\n", "\n    ")
     for key, value in sorted(result.data.items()):
-        yield f"    {printable(key)}: {printable(_flat(value))}"
+        yield f"    {printable(key)}: {printable(flat(value))}"
     if result.truncated:
         yield "    (the log was longer than is kept; its middle is missing)"
     log = str(result.log).split("\n")
@@ -163,9 +163,10 @@ _PHASES = {
 }
 
 
-def _flat(value: object) -> str:
+def flat(value: object) -> str:
+    """A value of a result's data in words, on one line; not escaped."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_flat(item)}" for key, item in value.items())
+        return ", ".join(f"{key}={flat(item)}" for key, item in value.items())
     if isinstance(value, list):
-        return "; ".join(_flat(item) for item in value) or "none"
+        return "; ".join(flat(item) for item in value) or "none"
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

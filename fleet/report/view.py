@@ -111,6 +111,11 @@ def outcome_tone(outcome: Outcome) -> Tone:
     return _OF_OUTCOME.get(outcome, Tone.UNKNOWN)
 
 
+def severity_tone(severity: Severity) -> Tone:
+    """How much a finding of this severity matters."""
+    return _OF_SEVERITY[severity]
+
+
 def verdict_tone(verdict: Verdict) -> Tone:
     """How much a verdict matters."""
     return _OF_VERDICT[verdict]
@@ -169,19 +174,25 @@ def _plain_rows(run: Run, hosts: Iterable[HostView]) -> Iterator[Row]:
         own = by_host[host.name]
         last_act = max((result.step for result in own if result.phase in {"act", "try"}), default=0)
         for result in own:
-            tone = _tone(result, answered_by_an_act=result.step < last_act)
+            tone = _tone(result, last_act)
             to_do = planned and result.outcome is Outcome.CHANGED
-            left = to_do or tone.rank <= Tone.WARNING.rank
+            failed = result.outcome is Outcome.FAILED and not _only_a_reason(result, last_act)
+            left = to_do or failed or tone.rank <= Tone.HELD.rank
             yield Row(result, host.zone, host.word, result.severity, tone, left)
         if not own:
             yield _missing(run, host, Gap(Outcome.NOT_RUN, Untrusted("not started"), ()))
 
 
-def _tone(result: Result, *, answered_by_an_act: bool) -> Tone:
-    """A check that failed before a remedy is the reason for the remedy, not what is left to do."""
+def _tone(result: Result, last_act: int) -> Tone:
     if result.outcome is Outcome.FAILED and result.phase in {"look", "verify"}:
-        return Tone.NOTE if answered_by_an_act else _OF_SEVERITY[result.severity or Severity.ERROR]
+        reason = _only_a_reason(result, last_act)
+        return Tone.NOTE if reason else _OF_SEVERITY[result.severity or Severity.ERROR]
     return outcome_tone(result.outcome)
+
+
+def _only_a_reason(result: Result, last_act: int) -> bool:
+    """Whether a check that failed was answered by a remedy after it: then it is not what is left to do."""
+    return result.phase in {"look", "verify"} and result.step < last_act
 
 
 def _missing(run: Run, host: HostView, gap: Gap) -> Row:
