@@ -18,7 +18,7 @@ from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, exit_code, verdict
 from fleet.errors import FleetError
 from fleet.journal import History, Run
 from fleet.model import Outcome, printable
-from fleet.report import document, readiness_terminal, terminal
+from fleet.report import document, forms, readiness_terminal, terminal
 from fleet.report.readiness import Verdict, is_sweep, readiness
 from fleet.report.readiness import exit_code as readiness_exit_code
 
@@ -79,11 +79,7 @@ def exit_code_of(run: Run) -> int:
 
 def render(run: Run, form: str, show: Show) -> str:
     """A run in one of the forms of ``--format``."""
-    if form == "json":
-        return document.to_json(run)
-    if form == "ndjson":
-        return document.to_ndjson(run.results)
-    return show(run)
+    return show(run) if form == "terminal" else forms.render(run, form)
 
 
 def write_outputs(run: Run, outputs: dict[Path, str], show: Show) -> None:
@@ -91,7 +87,10 @@ def write_outputs(run: Run, outputs: dict[Path, str], show: Show) -> None:
     for path, form in outputs.items():
         draft = path.with_name(f".{path.name}.part")
         try:
-            draft.write_text(click.unstyle(render(run, form, show)), encoding="utf-8")
+            text = render(run, form, show)
+            draft.write_text(
+                click.unstyle(text) if form == "terminal" else text, encoding="utf-8", newline=""
+            )
             draft.replace(path)
         except OSError as error:
             draft.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from fleet.report import explanation
 @click.command()
 @click.argument("words", metavar="CODE|TEXT...", nargs=-1, required=True)
 @options.scripts
-@options.format_
+@options.list_format
 def explain(words: tuple[str, ...], scripts: tuple[Path, ...], format_: str) -> None:
     """What an error means, what is checked and done about it, and what is left to do outside the guest.
 

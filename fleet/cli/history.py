@@ -18,7 +18,7 @@ from fleet.report.readiness import is_sweep
 
 @click.command()
 @options.state
-@options.format_
+@options.list_format
 def runs(state: Path | None, format_: str) -> None:
     """List the runs of this machine, the newest first."""
     summaries = History(state or default_state()).runs()

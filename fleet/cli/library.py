@@ -23,7 +23,7 @@ _LISTED = ("check", "remedy", "collect", "runbook")
 @click.command()
 @options.inventory
 @options.limit
-@options.format_
+@options.list_format
 def hosts(inventories: tuple[Path, ...], limit: str | None, format_: str) -> None:
     """Who is in the inventory and how each is reached. Contacts nobody."""
     selected = options.load_hosts(inventories).select(limit or "all")
@@ -72,7 +72,7 @@ def _host(host: Host) -> dict[str, object]:
 @click.command("list")
 @click.option("--kind", type=click.Choice(_LISTED), help="Only these.")
 @options.scripts
-@options.format_
+@options.list_format
 def list_(kind: str | None, scripts: tuple[Path, ...], format_: str) -> None:
     """Snippets and runbooks. Contacts nobody."""
     catalog = api.load_catalog(*scripts)

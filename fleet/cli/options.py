@@ -10,14 +10,16 @@ import click
 
 from fleet.errors import ParameterError, SelectionError, UsageError
 from fleet.model import Risk, printable
+from fleet.report import forms
 
 if TYPE_CHECKING:
     from fleet.inventory import Inventory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORMATS = ("terminal", "json", "ndjson")
-SUFFIXES = {".json": "json", ".ndjson": "ndjson", ".txt": "terminal"}
+FORMATS = ("terminal", *forms.FORMS)
+LIST_FORMATS = ("terminal", "json", "ndjson")
+SUFFIXES = {**forms.SUFFIXES, ".txt": "terminal"}
 MAX_PARAMETER_FILE = 16 * 1_048_576
 
 inventory = click.option(
@@ -56,21 +58,29 @@ timeout = click.option(
     metavar="S",
     help="Seconds for each script, instead of its own limit.",
 )
-format_ = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    default="terminal",
-    show_default=True,
-    help="Form of the output.",
-)
+
+
+def _format(choices: tuple[str, ...]) -> Callable[[F], F]:
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(choices),
+        default="terminal",
+        show_default=True,
+        help="Form of the output.",
+    )
+
+
+format_ = _format(FORMATS)
+list_format = _format(LIST_FORMATS)
+"""For what is no run."""
 output = click.option(
     "-o",
     "--output",
     "outputs",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Write a report too, its form by suffix: .json .ndjson .txt. Repeatable.",
+    help=f"Write a report too, its form by suffix: {' '.join(SUFFIXES)}. Repeatable.",
 )
 state = click.option(
     "--state",

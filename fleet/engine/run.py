@@ -176,6 +176,10 @@ class _Ended:
 
 
 def describe_hosts(hosts: Sequence[Host]) -> dict[str, JsonValue]:
-    """What loosens a hard default on these hosts, for the journal and every report."""
+    """What reports say of these hosts: zones, and where a hard default was loosened."""
     unverified = sorted(host.name for host in hosts if host.connection == "winrm" and not host.winrm.verify)
-    return {"certificate_not_verified": unverified} if unverified else {}
+    zones = {host.name: host.zone for host in hosts if host.zone}
+    return {
+        **({"certificate_not_verified": unverified} if unverified else {}),
+        **({"zones": zones} if zones else {}),
+    }
