@@ -47,7 +47,7 @@ denials=
 if command -v ausearch >/dev/null 2>&1; then
     # It ends with 1 where it finds nothing; anything else but 0 leaves the number unknown.
     found=$(
-        { run_native 60 ausearch -m AVC,USER_AVC -ts today 2>/dev/null || [ $? = 1 ] || echo INCOMPLETE; } |
+        { run_native 60 ausearch -m AVC,USER_AVC -ts today 2>/dev/null || [ $? = 1 ] || printf 'INCOMPLETE\n'; } |
             grep -Ei 'waagent|VMSnapshot|^INCOMPLETE$'
     ) || :
     case $found in
