@@ -14,10 +14,14 @@
 #   vssadmin   "answers", "missing", "hangs" or "silent"
 #   registry   "64:HKLM\..." -> name -> type, value (Binary as a list of bytes)
 #   processes  name, id; a service: ended with its process
+#   reachable  "ADDRESS:PORT" of everything that accepts a connection
+#   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
 #   events     what wevtutil prints, one XML text an event
 #   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
 #   files      path -> size
 #   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
+#   acl        path of a folder or "64:HKLM\..." -> SDDL
+#   certificates   thumbprint, subject, not_before and not_after (seconds from os.epoch), key_problem
 #   programs   name of a program -> exit_code, output (lines), missing, hangs: what a program does that is not modelled
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
@@ -198,6 +202,52 @@ function Get-FleetFolderItem([string]$Path) {
 
 function Get-FleetFileText([string]$Path) { if ($FakeState.texts.ContainsKey($Path)) { $FakeState.texts[$Path] } else { '' } }
 
+function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
+    $open = @($FakeState.reachable) -contains "${Address}:$Port"
+    if (-not $open) { Wait-FleetTime $TimeoutSeconds }
+    $open
+}
+
+function Get-FleetLoad {
+    # The reading of now: the list goes round, one entry a second.
+    $readings = @($FakeState.load)
+    if (-not $readings.Count) { return $null }
+    $now = $readings[[int][Math]::Floor($FakeState.clock) % $readings.Count]
+    New-Object PSObject -Property @{ Processor = [double]$now[0]; Memory = [double]$now[1] }
+}
+
+function Get-FleetAcl([string]$Path) { if ($FakeState.acl.ContainsKey($Path)) { $FakeState.acl[$Path] } else { '' } }
+
+function Set-FleetAcl([string]$Path, [string]$Sddl) {
+    if ($FakeState.acl.ContainsKey("stays:$Path")) { return }
+    $FakeState.acl[$Path] = $Sddl
+    Save-Fake "set rights of ${Path}: $Sddl"
+}
+
+function Get-FleetRegistryAcl([string]$Key, [int]$View = 64) { Get-FleetAcl "${View}:$Key" }
+
+function Get-FleetCertificate {
+    foreach ($each in @($FakeState.certificates)) {
+        New-Object PSObject -Property @{
+            Thumbprint = $each.thumbprint; Subject = $each.subject; NotBefore = $FakeState.os.epoch + $each.not_before; NotAfter = $FakeState.os.epoch + $each.not_after
+            KeyProblem = [string]$each['key_problem']; Public = $(if ($each.ContainsKey('public')) { $each.public } else { [Convert]::ToBase64String([Text.Encoding]::ASCII.GetBytes((ConvertTo-Json $each -Compress))) })
+        }
+    }
+}
+
+function Remove-FleetCertificate([string]$Thumbprint) {
+    $FakeState.certificates = @($FakeState.certificates | Where-Object { $_.thumbprint -ne $Thumbprint })
+    Save-Fake "delete certificate $Thumbprint"
+}
+
+function Add-FleetCertificate([string]$Public) {
+    $certificate = [Text.Encoding]::ASCII.GetString([Convert]::FromBase64String($Public)) | ConvertFrom-Json -AsHashtable
+    $certificate.public = $Public
+    $FakeState.certificates = @($FakeState.certificates) + $certificate
+    Save-Fake "add certificate $($certificate.thumbprint)"
+    $certificate.thumbprint
+}
+
 function New-FleetPrivateFolder([string]$Purpose) { Save-Fake "make a private folder for $Purpose"; "C:\ProgramData\fleet\$Purpose\0" }
 
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
@@ -223,8 +273,8 @@ function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSec
     if ($FakeState.programs.ContainsKey($Name)) {
         $planned = $FakeState.programs[$Name]
         $result.Found = $true
-        $result.Output = @($planned.output | Where-Object { $null -ne $_ })
-        if ($planned.ContainsKey('hangs')) { $result.TimedOut = $true; Wait-FleetTime $TimeoutSeconds } else { $result.ExitCode = [int]$planned.exit_code }
+        $result.Output = @($planned['output'] | Where-Object { $null -ne $_ })
+        if ($planned.ContainsKey('hangs')) { $result.TimedOut = $true; Wait-FleetTime $TimeoutSeconds } else { $result.ExitCode = [int]$planned['exit_code'] }
         if (-not $planned.ContainsKey('reads')) { Save-Fake "run $Name $Argument" }
     }
     New-Object PSObject -Property $result

@@ -49,6 +49,10 @@ EMPTY: dict[str, Any] = {
     "texts": {},
     "old": {},
     "programs": {},
+    "acl": {},
+    "certificates": [],
+    "reachable": ["168.63.129.16:80", "168.63.129.16:32526"],
+    "load": [[12, 40]],
     "ledger": [],
 }
 """A guest with nothing in it; what a guest does not say is taken from here."""

@@ -198,6 +198,51 @@ function ConvertFrom-FleetSddl([string]$Sddl) {
     New-Object PSObject -Property $result
 }
 
+$FleetMachineKeys = 'C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys'
+
+# The default, from vmassist of Azure's support scripts: Everyone may list and add, Administrators may do all.
+$FleetMachineKeysDefault = 'O:SYG:SYD:PAI(A;;0x12019f;;;WD)(A;;FA;;;BA)'
+
+function Get-FleetMachineKeysState {
+    # Sddl ('' where there is no such folder), Problems in words, and Others: SIDs that by default have no entry.
+    $sddl = Get-FleetAcl $FleetMachineKeys
+    $state = @{ Sddl = $sddl; Problems = New-Object Collections.ArrayList; Others = @() }
+    if (-not $sddl) { [void]$state.Problems.Add("there is no folder $FleetMachineKeys"); return New-Object PSObject -Property $state }
+    $acl = ConvertFrom-FleetSddl $sddl
+    if (-not $acl.Protected) { [void]$state.Problems.Add('it inherits from the folder above') }
+    $usual = @{ 'S-1-1-0' = 0x12019f; 'S-1-5-32-544' = 0x1f01ff }
+    foreach ($sid in 'S-1-1-0', 'S-1-5-32-544') {
+        $has = 0L
+        foreach ($entry in @($acl.Entries | Where-Object { $_.Type -ceq 'A' -and $_.Sid -eq $sid })) { $has = $has -bor $entry.Mask }
+        if ($has -ne $usual[$sid]) { [void]$state.Problems.Add(('{0} has 0x{1:x}, not 0x{2:x}' -f $sid, $has, $usual[$sid])) }
+    }
+    foreach ($entry in @($acl.Entries | Where-Object { $_.Type -cne 'A' })) { [void]$state.Problems.Add("$($entry.Sid) has an entry of type $($entry.Type)") }
+    $state.Others = @($acl.Entries | Where-Object { -not $usual.ContainsKey($_.Sid) } | ForEach-Object { $_.Sid } | Sort-Object -Unique)
+    if ($state.Others.Count) { [void]$state.Problems.Add("entries of others: $($state.Others -join ', ')") }
+    New-Object PSObject -Property $state
+}
+
+function Get-FleetExtensionCertificate {
+    # Certificates that carry the settings of extensions, with Verdict: '' (can be used), expired, not valid yet, broken (its
+    # key is not there or can't be opened) or duplicate (a newer one of the same generator can be used).
+    $subjects = 'DC=Windows Azure CRP Certificate Generator', 'DC=Windows Azure Service Management for Extensions'
+    $now = (Get-FleetSystem).Epoch
+    $seen = @{}
+    foreach ($certificate in @(Get-FleetCertificate | Where-Object { $subjects -contains $_.Subject } | Sort-Object NotAfter, Thumbprint -Descending)) {
+        $verdict = ''
+        if ($certificate.NotAfter -lt $now) { $verdict = 'expired' }
+        elseif ($certificate.NotBefore -gt $now) { $verdict = 'not valid yet' }
+        elseif ($certificate.KeyProblem) { $verdict = 'broken' }
+        elseif ($seen.ContainsKey($certificate.Subject)) { $verdict = 'duplicate' }
+        else { $seen[$certificate.Subject] = $true }
+        Add-Member -InputObject $certificate -MemberType NoteProperty -Name Verdict -Value $verdict -PassThru
+    }
+}
+
+function Format-FleetCertificate($Certificate) {
+    "$($Certificate.Subject -replace '^DC=') $($Certificate.Thumbprint.Substring(0, 8)) $($Certificate.Verdict)$(if ($Certificate.Verdict -eq 'broken') { ": $($Certificate.KeyProblem)" })"
+}
+
 # --- acting on services -----------------------------------------------------------------------------
 
 function Get-FleetStopProblem([string]$Name) {
@@ -638,6 +683,98 @@ function Get-FleetFileText([string]$Path) {
     $buffer = New-Object char[] 1048576
     $reader = New-Object IO.StreamReader $stream
     try { New-Object string $buffer, 0, $reader.ReadBlock($buffer, 0, $buffer.Length) } finally { $reader.Close() }
+}
+
+function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
+    # Whether something accepts a connection there in time.
+    $client = New-Object Net.Sockets.TcpClient
+    try {
+        $connecting = $client.BeginConnect($Address, $Port, $null, $null)
+        if (-not $connecting.AsyncWaitHandle.WaitOne(1000 * $TimeoutSeconds)) { return $false }
+        $client.EndConnect($connecting)
+        return $true
+    } catch { Write-FleetLog "${Address}:${Port}: $_" } finally { $client.Close() }
+    $false
+}
+
+function Get-FleetLoad {
+    # Processor and Memory in use now, in percent; $null where WMI does not say. Classes of WMI have English names everywhere.
+    try {
+        $processor = Get-CimInstance Win32_PerfFormattedData_PerfOS_Processor -Filter "Name='_Total'" -ErrorAction Stop
+        $memory = Get-CimInstance Win32_OperatingSystem -ErrorAction Stop
+        New-Object PSObject -Property @{
+            Processor = [double]$processor.PercentProcessorTime
+            Memory = 100.0 * (1 - $memory.FreePhysicalMemory / $memory.TotalVisibleMemorySize)
+        }
+    } catch { Write-FleetLog "no load from WMI: $_"; $null }
+}
+
+function Get-FleetAcl([string]$Path) {
+    # Owner, group and permissions of a folder as SDDL; '' where there is no such folder.
+    if ([IO.Directory]::Exists($Path)) { (Get-Acl -LiteralPath $Path).Sddl } else { '' }
+}
+
+function Set-FleetAcl([string]$Path, [string]$Sddl) {
+    # Of the folder alone: what lies in it keeps its own.
+    $security = New-Object Security.AccessControl.DirectorySecurity
+    $security.SetSecurityDescriptorSddlForm($Sddl)
+    Set-Acl -LiteralPath $Path -AclObject $security
+}
+
+function Get-FleetRegistryAcl([string]$Key, [int]$View = 64) {
+    # Owner and permissions of a key as SDDL; '' where there is no such key.
+    $opened = Open-FleetRegistryKey $Key $View $false
+    if ($null -eq $opened) { return '' }
+    try { $opened.GetAccessControl([Security.AccessControl.AccessControlSections]'Access, Owner').GetSecurityDescriptorSddlForm([Security.AccessControl.AccessControlSections]'Access, Owner') } finally { $opened.Close() }
+}
+
+function Open-FleetCertificateStore([string]$How) {
+    $store = New-Object Security.Cryptography.X509Certificates.X509Store 'My', 'LocalMachine'
+    $store.Open($How)
+    $store
+}
+
+function Get-FleetCertificateProblem($Certificate) {
+    # Why its private key can't be used, '' when nothing speaks against it. .NET Framework does not open every kind
+    # of key this way (NTE_BAD_PROV_TYPE, not supported), which says nothing about the key.
+    if (-not $Certificate.HasPrivateKey) { return 'no private key' }
+    try { [void]$Certificate.PrivateKey } catch {
+        $cause = $_.Exception
+        while ($cause.InnerException) { $cause = $cause.InnerException }
+        $number = '0x{0:x8}' -f [Runtime.InteropServices.Marshal]::GetHRForException($cause)
+        if ($number -match '^0x(8009(?!0014)|80070005|80070002)') { return "its key can't be opened, $number" }
+        Write-FleetLog "certificate $($Certificate.Thumbprint): $number, $($cause.Message)"
+    }
+    ''
+}
+
+function Get-FleetCertificate {
+    # The computer's personal store: Thumbprint, Subject, NotBefore and NotAfter (seconds since 1970), KeyProblem, and
+    # Public: the certificate without its key, as base64.
+    $start = New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)
+    $store = Open-FleetCertificateStore 'OpenExistingOnly'
+    try {
+        foreach ($each in $store.Certificates) {
+            New-Object PSObject -Property @{
+                Thumbprint = $each.Thumbprint; Subject = $each.Subject; KeyProblem = Get-FleetCertificateProblem $each; Public = [Convert]::ToBase64String($each.RawData)
+                NotBefore = ($each.NotBefore.ToUniversalTime() - $start).TotalSeconds; NotAfter = ($each.NotAfter.ToUniversalTime() - $start).TotalSeconds
+            }
+        }
+    } finally { $store.Close() }
+}
+
+function Remove-FleetCertificate([string]$Thumbprint) {
+    # From the computer's personal store; its key stays where it is.
+    $store = Open-FleetCertificateStore 'ReadWrite'
+    try { foreach ($each in @($store.Certificates | Where-Object { $_.Thumbprint -eq $Thumbprint })) { $store.Remove($each) } } finally { $store.Close() }
+}
+
+function Add-FleetCertificate([string]$Public) {
+    # Gives its thumbprint.
+    $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2 (, [Convert]::FromBase64String($Public))
+    $store = Open-FleetCertificateStore 'ReadWrite'
+    try { $store.Add($certificate) } finally { $store.Close() }
+    $certificate.Thumbprint
 }
 
 function New-FleetPrivateFolder([string]$Purpose) {

@@ -16,7 +16,6 @@ COVERED = ("azvm-", "agent-")
 """Families of faults that are answered; the third, mars-, follows."""
 
 GUEST_PART_STILL_TO_COME = {
-    "agent-dhcp-wireserver",
     "agent-dotnet-45",
     "agent-linux-collect-logs",
     "agent-windows-install",
@@ -25,11 +24,8 @@ GUEST_PART_STILL_TO_COME = {
     "azvm-backup-extension-fails-to-load",
     "azvm-bitlocker-locked",
     "azvm-event-log-other-backup-product",
-    "azvm-extension-config-parsing-machinekeys",
     "azvm-extension-stuck-in-deletion",
-    "azvm-high-cpu-or-memory",
     "azvm-iaasvmprovider-service",
-    "azvm-internet-connectivity",
     "azvm-os-supported",
     "azvm-other-backup-service-running",
     "azvm-restore-disks-offline",
