@@ -13,6 +13,10 @@ from fleet.lab.windows_state import RegistryKey, Service, WindowsState, Writer
 
 _DOTNET = "HKLM\\SOFTWARE\\Microsoft\\.NETFramework\\v4.0.30319"
 _GUEST = "HKLM\\SOFTWARE\\Microsoft\\Virtual Machine\\Guest"
+_INTERFACE = (
+    "HKLM\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters\\Interfaces"
+    "\\{4c5a1f2e-0000-4000-8000-000000000001}"
+)
 
 
 def make_lab(folder: Path, catalog: Catalog) -> Lab:
@@ -65,6 +69,11 @@ def windows_server(*, strong_crypto: bool) -> WindowsState:
     registry = {f"{view}:{_DOTNET}": dict(value) for view in (64, 32)}
     agent: RegistryKey = {"GuestAgentVersion": ("String", "2.7.41491.1176"), "GuestAgentStatus": ("DWord", 1)}
     registry[f"64:{_GUEST}"] = agent
+    registry[f"64:{_INTERFACE}"] = {
+        "EnableDHCP": ("DWord", 1),
+        "DhcpIPAddress": ("String", "10.0.0.5"),
+        "DhcpDefaultGateway": ("String", "10.0.0.1"),
+    }
     return WindowsState(services=_services(), writers=_writers(), registry=registry)
 
 
