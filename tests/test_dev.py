@@ -55,7 +55,8 @@ class Machine:
                 (self.bin / tool).symlink_to(found)
         self.program("python3", PYTHON)
         self.program("sshd", "#!/bin/sh\n")
-        self.program("busybox", "#!/bin/sh\n")
+        for name in ("busybox", "chromium", "chromedriver"):
+            self.program(name, "#!/bin/sh\n")
         self.program("id", "#!/bin/sh\necho 1000\n")
 
     def program(self, name: str, text: str) -> None:
