@@ -240,7 +240,7 @@ def _told_of_run(shown: View) -> Iterator[Told]:
 
 
 def _first_line(text: str) -> str:
-    line = text.split("\n", 1)[0]
+    line = text.lstrip("\n").split("\n", 1)[0]
     return line if len(line) <= 500 else line[:500] + "…"
 
 
