@@ -181,11 +181,15 @@ def test_waiting_writers_and_a_running_backup_hold_everything(windows: NewWindow
         try:
             wait_for_process(guest, "IaaSBcdrExtension")
             assert "a backup is running" in guest.run("vss-writers", "skipped", wait_seconds=0).message.raw
-            remedies: dict[str, dict[str, ParamValue]] = {"restart-vss-writers": {"restart_waiting": True}}
-            remedies |= {"restart-vss-service": {"force": True}, "start-comsysapp": {}}
-            remedies |= {"reinstall-msdtc": {"force": True}, "restart-azure-guest-agent": {"force": True}}
-            for name, values in remedies.items():
-                held = guest.run(name, "skipped", False, **values).data["held"]
+            remedies: dict[str, dict[str, ParamValue]] = {
+                "restart-vss-writers": {"restart_waiting": True},
+                "restart-vss-service": {"force": True},
+                "start-comsysapp": {},
+                "reinstall-msdtc": {"force": True},
+                "restart-azure-guest-agent": {"force": True},
+            }
+            for name, values in remedies.items():  # in check mode, which does not wait for its end
+                held = guest.run(name, "skipped", True, **values).data["held"]
                 assert "IaaSBcdrExtension" in held[0], name
         finally:
             backup.kill()
