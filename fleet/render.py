@@ -94,7 +94,7 @@ class Renderer:
 
     def _library(self, shell: Shell) -> str:
         if shell not in self._libraries:
-            self._libraries[shell] = self._read(shell, f"_library{shell.suffix}")
+            self._libraries[shell] = _without_comments(self._read(shell, f"_library{shell.suffix}"))
         return self._libraries[shell]
 
     def _frame(self, shell: Shell) -> jinja2.Template:
@@ -105,6 +105,19 @@ class Renderer:
 
     def _read(self, shell: Shell, name: str) -> str:
         return (self._folder / shell.value / name).read_text("ascii")
+
+
+def _without_comments(library: str) -> str:
+    """Leave out whole lines of comment: they are two fifths of what would travel with every script.
+
+    Not in a here-string of PowerShell; here-documents of the shell have no such lines (a test).
+    """
+    kept, verbatim = [], False
+    for line in library.splitlines(keepends=True):
+        if verbatim or not line.lstrip().startswith("#"):
+            kept.append(line)
+        verbatim = not line.startswith("'@") if verbatim else line.rstrip().endswith("@'")
+    return "".join(kept)
 
 
 @functools.cache

@@ -513,8 +513,9 @@ waagent_guard() {
         fail "the Azure Linux agent $waagent_fault; nothing was done"
     fi
     waagent_sign=$(waagent_backup)
-    [ -z "$waagent_sign" ] ||
-        fail "a backup is being taken: $waagent_sign. Nothing was done; try again when it has ended"
+    [ -n "$waagent_sign" ] || return 0
+    data_list held "a backup is being taken: $waagent_sign"
+    skip "held: a backup is being taken: $waagent_sign. Nothing was done; try again when it has ended"
 }
 
 # Prints the value in force of KEY in waagent.conf, as the agent reads it: lines that begin with # do not

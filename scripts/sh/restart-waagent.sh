@@ -58,6 +58,10 @@
 # [returns.pid]
 # type = "int"
 # about = "Process id of the daemon after the restart; null where it does not run"
+#
+# [returns.held]
+# type = "list"
+# about = "The backup that runs now, when that is why nothing was done"
 # ///
 : "${force:?}" "${start_seconds:?}" "${settle_seconds:?}" "${max_log_age:?}"
 

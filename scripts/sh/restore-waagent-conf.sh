@@ -43,6 +43,10 @@
 # [returns.restarted]
 # type = "bool"
 # about = "Whether the agent was restarted"
+#
+# [returns.held]
+# type = "list"
+# about = "The backup that runs now, when that is why nothing was done"
 # ///
 : "${copy:?}" "${sum:?}" "${restart:?}" "${start_seconds:?}" "${settle_seconds:?}"
 

@@ -44,6 +44,10 @@
 # [returns.undo]
 # type = "dict"
 # about = "Parameters of restore-waagent-conf; only where the file was changed"
+#
+# [returns.held]
+# type = "list"
+# about = "The backup that runs now, when that is why nothing was done"
 # ///
 : "${enabled:?}" "${restart:?}" "${start_seconds:?}" "${settle_seconds:?}"
 
