@@ -63,15 +63,21 @@ class Call:
         self.data.setdefault(key, []).append(value)
 
 
-def answer(state: WindowsState, name: str, parameters: Mapping[str, JsonValue], check: bool) -> Call:
-    """Run what the model knows of a snippet; every answer says that it is simulated."""
+def answer(
+    state: WindowsState, name: str, parameters: Mapping[str, JsonValue], check: bool, *, looks: bool = False
+) -> Call:
+    """Run what the model knows of a snippet; every answer says that it is simulated.
+
+    One that it does not know fails, or is skipped where it only ``looks``: that is no fault of the guest.
+    """
     call = Call(state, parameters, check)
     call.data["simulated"] = True
     try:
         if name in _KNOWN:
             _KNOWN[name](call)
         else:
-            call.fail(f"the model of this simulated guest does not know {name}; it needs a PowerShell (pwsh)")
+            refuse = call.skip if looks else call.fail
+            refuse(f"the model of this simulated guest does not know {name}; it needs a PowerShell (pwsh)")
     except _Stop:
         pass
     return call

@@ -35,6 +35,7 @@ class WindowsModel:
             for snippet in catalog.snippets.values()
             if Shell.POWERSHELL in snippet.texts
         }
+        self._checks = {name for name in self._names.values() if not catalog.snippet(name).mutates}
         self._lock = threading.Lock()
 
     @property
@@ -61,7 +62,7 @@ class WindowsModel:
             return f"FLEET-FRAME {error}\n".encode()
         name = self._names.get(frame.body, "this text, which is no snippet of the catalogue,")
         with self._lock:
-            call = answer(self.state, name, frame.parameters, frame.check)
+            call = answer(self.state, name, frame.parameters, frame.check, looks=name in self._checks)
         log = "".join(f"verbose: {text}\n" for text in call.log)
         rest = {"outcome": call.outcome, "message": call.message, "data": call.data, "seconds": 0.0}
         return log.encode() + b"\n" + prefix(frame.nonce) + json.dumps(rest)[1:].encode("ascii") + b"\n"

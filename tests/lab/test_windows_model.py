@@ -69,6 +69,13 @@ def test_what_the_model_does_not_know_fails_and_says_so(catalog: Catalog) -> Non
     assert "does not know set-msdtc-account" in str(reply.message)
 
 
+def test_a_check_that_the_model_does_not_know_is_no_fault_of_the_guest(catalog: Catalog) -> None:
+    guest = WindowsModel("win", {}, sql_server(), catalog)
+    (reply,) = send(guest, catalog, ["dhcp"])
+    assert reply.outcome is Outcome.SKIPPED
+    assert "does not know dhcp" in str(reply.message)
+
+
 def test_a_text_that_was_changed_is_not_taken_for_the_snippet(catalog: Catalog) -> None:
     guest = WindowsModel("win", {}, sql_server(), catalog)
     snippet = catalog.snippet("vss-writers")
