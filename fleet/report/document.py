@@ -16,7 +16,10 @@ SCHEMA = "fleet.run/1"
 
 
 def run_document(run: Run) -> dict[str, JsonValue]:
-    """A run in the published form ``fleet.run/1``; a sweep has its verdicts in it as ``readiness``."""
+    """A run in the published form ``fleet.run/1``; a sweep has its verdicts in it as ``readiness``.
+
+    The schema is ``docs/schemas/run.schema.json``.
+    """
     words = verdicts(run.targets, run.results)
     document: dict[str, JsonValue] = {
         "schema": SCHEMA,
@@ -30,6 +33,7 @@ def run_document(run: Run) -> dict[str, JsonValue]:
             "inventory": run.header["inventory"],
             "counts": {"targets": len(run.targets), **counts(words)},
             "hosts": {name: word.value for name, word in words.items()},
+            "zones": run.header.get("zones", {}),
             "certificate_not_verified": run.header.get("certificate_not_verified", []),
         },
         "results": [result_to_json(result) for result in run.results],

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr  # it writes only; nothing is par
 
 from fleet.journal import Run
 from fleet.model import Outcome, Severity, printable
+from fleet.report.terminal import flat
 from fleet.report.view import HostView, Row, View, view
 
 
@@ -130,7 +131,7 @@ class _Case:
 
     def _text(self) -> str:
         result = self._row.result
-        facts = [f"{printable(key)}: {printable(str(value))}" for key, value in sorted(result.data.items())]
+        facts = [f"{printable(key)}: {printable(flat(value))}" for key, value in sorted(result.data.items())]
         return "\n".join([self._message, *facts, str(result.log)]).rstrip()
 
 

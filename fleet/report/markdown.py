@@ -42,7 +42,7 @@ def _lines(told: Summary) -> Iterator[str]:
     yield f"**{told.verdict}**"
     yield ""
     yield from (f"- {label}: {code(value)}" for label, value in told.facts)
-    yield from _section("Mind", (code(notice) for notice in told.notices))
+    yield from _section("Please note", (code(notice) for notice in told.notices))
     yield from _counts(told)
     yield from _section("What was found", _told(told))
     yield from _section("Waivers in force", (code(waiver) for waiver in told.waivers))

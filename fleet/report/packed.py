@@ -76,7 +76,7 @@ class _Packer:
         return [
             self._hosts[result.host],
             self._word(printable(result.snippet)),
-            self._word(result.outcome.value.replace("_", " ")),
+            self._word(row.word),
             self._word(row.severity.value if row.severity else ""),
             _TONES[row.tone],
             int(row.left_to_do),

@@ -70,12 +70,18 @@ class Row:
     zone: str
     host_word: str
     severity: Severity | None
-    """That of the finding, which may be milder than the check's."""
+    """That of a check that failed; it may be milder than what the check is declared with."""
     tone: Tone
     left_to_do: bool
     """Whether somebody has to look at it."""
     finding: Finding | None = None
     answered: bool = True
+
+    @property
+    def word(self) -> str:
+        """The outcome for people."""
+        waived = " (waived)" if self.tone is Tone.WAIVED else ""
+        return self.result.outcome.value.replace("_", " ") + waived
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ def _sweep_rows(run: Run, ready: Readiness, hosts: Iterable[HostView]) -> Iterat
 
 def _sweep_row(result: Result, host: HostView, finding: Finding | None) -> Row:
     if finding is None:
-        tone, severity = outcome_tone(result.outcome), result.severity
+        tone, severity = outcome_tone(result.outcome), None
     else:
         severity = finding.severity
         tone = _OF_SEVERITY[severity] if finding.counts else Tone.WAIVED
@@ -178,7 +184,8 @@ def _plain_rows(run: Run, hosts: Iterable[HostView]) -> Iterator[Row]:
             to_do = planned and result.outcome is Outcome.CHANGED
             failed = result.outcome is Outcome.FAILED and not _only_a_reason(result, last_act)
             left = to_do or failed or tone.rank <= Tone.HELD.rank
-            yield Row(result, host.zone, host.word, result.severity, tone, left)
+            severity = result.severity if result.outcome is Outcome.FAILED else None
+            yield Row(result, host.zone, host.word, severity, tone, left)
         if not own:
             yield _missing(run, host, Gap(Outcome.NOT_RUN, Untrusted("not started"), ()))
 
