@@ -12,12 +12,12 @@ import click
 
 from fleet import api
 from fleet.cli import options
-from fleet.model import Host, Os, Runbook, Shell, Snippet, printable
+from fleet.model import Host, Os, ParamValue, Runbook, Shell, Snippet, printable
 
 if TYPE_CHECKING:
-    from fleet.catalog import Catalog
+    from fleet.catalog import Catalog, Profile
 
-_LISTED = ("check", "remedy", "collect", "runbook")
+_LISTED = ("check", "remedy", "collect", "runbook", "profile")
 
 
 @click.command()
@@ -74,7 +74,7 @@ def _host(host: Host) -> dict[str, object]:
 @options.scripts
 @options.list_format
 def list_(kind: str | None, scripts: tuple[Path, ...], format_: str) -> None:
-    """Snippets and runbooks. Contacts nobody."""
+    """Snippets, runbooks and profiles. Contacts nobody."""
     catalog = api.load_catalog(*scripts)
     entries = [entry for entry in _entries(catalog) if kind in (None, entry["kind"])]
     if format_ == "json":
@@ -97,7 +97,13 @@ def list_(kind: str | None, scripts: tuple[Path, ...], format_: str) -> None:
                     click.echo(f"  {'':<{width}}  {line}")
 
 
-_PLURAL = {"check": "Checks", "remedy": "Remedies", "collect": "Collectors", "runbook": "Runbooks"}
+_PLURAL = {
+    "check": "Checks",
+    "remedy": "Remedies",
+    "collect": "Collectors",
+    "runbook": "Runbooks",
+    "profile": "Profiles",
+}
 
 
 def _entries(catalog: Catalog) -> Iterator[dict[str, object]]:
@@ -122,6 +128,16 @@ def _entries(catalog: Catalog) -> Iterator[dict[str, object]]:
             "systems": systems,
             "codes": list(runbook.codes),
         }
+    for profile in catalog.profiles.values():
+        checks = [each.check for each in profile.checks]
+        systems = sorted({os for name in checks for os in _systems(catalog.snippet(name))})
+        yield {
+            "kind": "profile",
+            "name": profile.id,
+            "title": profile.title,
+            "systems": systems,
+            "checks": checks,
+        }
 
 
 def _systems(snippet: Snippet) -> list[str]:
@@ -135,12 +151,17 @@ def _systems(snippet: Snippet) -> list[str]:
 @options.params
 @options.scripts
 def show(name: str, rendered: str | None, params: tuple[str, ...], scripts: tuple[Path, ...]) -> None:
-    """A snippet or runbook: what it does, with which parameters and at which risk. Contacts nobody."""
+    """A snippet, runbook or profile: what it does, with which parameters and at which risk.
+
+    Contacts nobody.
+    """
     catalog = api.load_catalog(*scripts)
     if rendered is not None:
         click.echo(_rendered(catalog.snippet(name), Os(rendered), options.parse_params(params)), nl=False)
     elif name in catalog.runbooks:
         click.echo("\n".join(_runbook(catalog, catalog.runbook(name))))
+    elif name in catalog.profiles:
+        click.echo("\n".join(_profile(catalog, catalog.profile(name))))
     else:
         click.echo("\n".join(_snippet(catalog.snippet(name))))
 
@@ -207,6 +228,31 @@ def _runbook(catalog: Catalog, runbook: Runbook) -> Iterator[str]:
         yield f"source           {source.document}, {source.edition}, {source.section}".rstrip(", ")
     if runbook.ladder:
         yield f"\nNext: fleet fix {runbook.id} -l HOSTS"
+
+
+def _profile(catalog: Catalog, profile: Profile) -> Iterator[str]:
+    yield f"{profile.id} · {profile.title}"
+    if profile.extends:
+        yield f"extends {', '.join(profile.extends)}"
+    yield from textwrap.wrap(profile.about, 78)
+    yield ""
+    for each in profile.checks:
+        snippet = catalog.snippet(each.check)
+        severity = each.severity or snippet.severity
+        yield f"{severity:<9}{each.check}  for {' and '.join(_systems(snippet))}"
+        yield f"         {snippet.title}"
+        for name, value in each.params.items():
+            yield f"         -p {name}={_as_text(value)}"
+    for missing in profile.to_come:
+        yield from _listed("not built yet", (f"{missing.id}: {missing.reason}",))
+    yield f"\nNext: fleet sweep {profile.id}"
+
+
+def _as_text(value: ParamValue) -> str:
+    """As -p takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _listed(title: str, items: tuple[str, ...]) -> Iterator[str]:

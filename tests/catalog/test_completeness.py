@@ -26,7 +26,6 @@ GUEST_PART_STILL_TO_COME = {
     "azvm-event-log-other-backup-product",
     "azvm-extension-stuck-in-deletion",
     "azvm-iaasvmprovider-service",
-    "azvm-os-supported",
     "azvm-other-backup-service-running",
     "azvm-restore-disks-offline",
     "azvm-snapshot-limit-reached",

@@ -16,7 +16,6 @@ from tests.sweep.readiness_index import CATALOGUE, INDEX, build
 
 STILL_TO_COME = {
     "lin-agent-version",
-    "lin-os",
     "lin-other-backup",
     "lin-snapshot-flag",
     "mars-av",
@@ -45,7 +44,6 @@ STILL_TO_COME = {
     "win-iaasvmprovider",
     "win-machinekeys-acl",
     "win-msiserver",
-    "win-os",
     "win-other-backup",
     "win-sql-copy-backup",
     "win-vss-timeout-events",
@@ -160,9 +158,9 @@ class TestUsersProfiles:
         mine.write(
             "profiles/more.yaml",
             "id: more\ntitle: M\nabout: M\nextends: [azure-vm]\n"
-            "checks:\n  - {check: x-there, covers: [lin-os]}\n",
+            "checks:\n  - {check: x-there, covers: [lin-other-backup]}\n",
         )
-        assert "lin-os" not in {each.id for each in profile(mine, "more").to_come}
+        assert "lin-other-backup" not in {each.id for each in profile(mine, "more").to_come}
 
     def test_are_part_of_the_digest_that_plans_hold(self, mine: Folder) -> None:
         before = load([mine.path]).digest
