@@ -32,7 +32,7 @@ data os_version "$kernel"
 [ -n "$os" ] || fail "/etc/os-release does not say what system this is"
 
 listed=$(printf '%s\n' "$supported" | awk -v os="$os" '
-    $0 != "" && index(tolower(os), tolower($0)) == 1 { print; exit }
+    $0 != "" && index(tolower(os), tolower($0)) == 1 { print; exit 0 }
 ')
 [ -n "$listed" ] || fail "$os is not on the list of supported systems"
 ok "$os is supported"
