@@ -22,7 +22,11 @@
 #   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
 #   acl        path of a folder or "64:HKLM\..." -> SDDL
 #   certificates   thumbprint, subject, not_before and not_after (seconds from os.epoch), key_problem
-#   programs   name of a program -> exit_code, output (lines), missing, hangs: what a program does that is not modelled
+#   disks      number, name, offline, reason
+#   defender   present, paths, hidden (a policy hides them), managed (changes do not take)
+#   hashes, versions   path of a file -> its SHA-256, its product version
+#   programs   name of a program -> exit_code, output (lines), hangs, registry (keys that come), reads (changes nothing);
+#              gives: services and registry that are there when it has succeeded
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
 Add-FleetData 'simulated' $true
@@ -248,9 +252,42 @@ function Add-FleetCertificate([string]$Public) {
     $certificate.thumbprint
 }
 
+function Get-FleetDisk { foreach ($each in @($FakeState.disks)) { New-Object PSObject -Property @{ Number = $each.number; Name = $each.name; Offline = [bool]$each['offline']; Reason = [int]$each['reason'] } } }
+
+function Get-FleetDefender {
+    $planned = $FakeState.defender
+    $hidden = $planned.ContainsKey('hidden')
+    New-Object PSObject -Property @{ Present = [bool]$planned['present']; Readable = -not $hidden; Paths = $(if ($hidden) { , @('N/A: hidden') } else { , @($planned['paths'] | Where-Object { $_ }) }) }
+}
+
+function Add-FleetDefenderPath([string]$Path) {
+    if (-not $FakeState.defender.ContainsKey('managed')) { $FakeState.defender.paths = @(@($FakeState.defender['paths'] | Where-Object { $_ }) + $Path) }
+    Save-Fake "Defender leaves out $Path"
+}
+
+function Remove-FleetDefenderPath([string]$Path) {
+    $FakeState.defender.paths = @($FakeState.defender['paths'] | Where-Object { $_ -and $_ -ne $Path })
+    Save-Fake "Defender looks at $Path again"
+}
+
 function New-FleetPrivateFolder([string]$Purpose) { Save-Fake "make a private folder for $Purpose"; "C:\ProgramData\fleet\$Purpose\0" }
 
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
+
+function Get-FleetFileHash([string]$Path) { [string]$FakeState.hashes[$Path] }
+
+function Get-FleetProductVersion([string]$Path) { [string]$FakeState.versions[$Path] }
+
+function Copy-FleetFile([string]$From, [string]$To) {
+    $FakeState.files[$To] = $FakeState.files[$From]
+    if ($FakeState.hashes.ContainsKey($From)) { $FakeState.hashes[$To] = $FakeState.hashes[$From] }
+    Save-Fake "copy $From to $To"
+}
+
+function Remove-FleetFile([string]$Path) {
+    $FakeState.files.Remove($Path)
+    Save-Fake "delete $Path"
+}
 
 function Get-FleetSystem { New-Object PSObject -Property @{ Name = $FakeState.os.name; Version = $FakeState.os.version; Epoch = [double]$FakeState.os.epoch + [double]$FakeState.clock } }
 
@@ -275,6 +312,10 @@ function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSec
         $result.Found = $true
         $result.Output = @($planned['output'] | Where-Object { $null -ne $_ })
         if ($planned.ContainsKey('hangs')) { $result.TimedOut = $true; Wait-FleetTime $TimeoutSeconds } else { $result.ExitCode = [int]$planned['exit_code'] }
+        if (@(0, 3010) -contains $result.ExitCode -and $planned.ContainsKey('gives')) {
+            foreach ($table in $planned.gives.GetEnumerator()) { foreach ($entry in $table.Value.GetEnumerator()) { $FakeState[$table.Key][$entry.Key] = $entry.Value } }
+        }
+        if ($planned.ContainsKey('registry')) { foreach ($key in $planned.registry.Keys) { $FakeState.registry[$key] = $planned.registry[$key] } }
         if (-not $planned.ContainsKey('reads')) { Save-Fake "run $Name $Argument" }
     }
     New-Object PSObject -Property $result

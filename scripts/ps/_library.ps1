@@ -74,6 +74,20 @@ function Get-FleetExtensionFolder {
     if ($newest) { "$root\$($newest.Name)" } else { '' }
 }
 
+function Get-FleetExtensionPath {
+    # The folders that antivirus software has to leave out: the extension's own and that of its logs.
+    'C:\Packages\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot', 'C:\WindowsAzure\Logs\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot'
+}
+
+function Get-FleetVcRuntime {
+    # Version of the Visual C++ 2013 runtime for x64, which its installer registers in one of the two views; '' for none.
+    foreach ($view in Get-FleetRegistryView) {
+        $key = 'HKLM\SOFTWARE\Microsoft\VisualStudio\12.0\VC\Runtimes\x64'
+        if ((Get-FleetRegistryValue $key 'Installed' $view).Value -eq 1) { return ([string](Get-FleetRegistryValue $key 'Version' $view).Value).TrimStart('v') }
+    }
+    ''
+}
+
 function Get-FleetExtensionWork {
     # What the backup extension says to be at: its newest status file, when that is of the last two hours and tells
     # "transitioning" (one of four words that no language changes); '' otherwise. An older one was left by a crash.
@@ -141,6 +155,28 @@ function ConvertFrom-FleetEvent([string]$Xml) {
 function Test-FleetNetworkService([string]$Account) {
     # By SID, because the name of the account is translated on some systems; in English no system may know it.
     ($Account -replace '\s') -eq 'NTAUTHORITY\NetworkService' -or (Get-FleetAccountSid $Account) -eq 'S-1-5-20'
+}
+
+function ConvertTo-FleetVersion([string]$Text) {
+    # The leading numbers of a text, compared number by number; $null for none.
+    if ($Text -match '^\s*([0-9]{1,9}(\.[0-9]{1,9}){1,3})') { [version]$Matches[1] } else { $null }
+}
+
+function Get-FleetServiceProgram($Service) {
+    # Path of its program, without quotation marks and arguments; '' when its command line has none.
+    if ($Service.CommandLine -match '^\s*"([^"]+)"') { $Matches[1] } elseif ($Service.CommandLine -match '^\s*(.+?\.exe)') { $Matches[1] } else { '' }
+}
+
+function Get-FleetAgentVersion {
+    # What the Azure guest agent is: Registry as it says itself, Program as the file of the service RdAgent says, and
+    # Version, the one to go by ('' when it is not installed). Before 2.7 the file lay in C:\WindowsAzure\Packages.
+    $found = @{ Registry = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Virtual Machine\Guest' 'GuestAgentVersion').Value; Program = ''; Version = '' }
+    $service = Get-FleetService 'RdAgent'
+    if ($service) {
+        foreach ($each in @(Get-FleetServiceProgram $service) + 'C:\WindowsAzure\Packages\WaAppAgent.exe') { if ($each -and -not $found.Program) { $found.Program = Get-FleetProductVersion $each } }
+        $found.Version = if ($found.Registry) { $found.Registry } else { $found.Program }
+    }
+    New-Object PSObject -Property $found
 }
 
 function Get-FleetDotNetKey([int]$View) {
@@ -777,6 +813,26 @@ function Add-FleetCertificate([string]$Public) {
     $certificate.Thumbprint
 }
 
+function Get-FleetDisk {
+    # Number, Name, Offline and Reason (VDS_DISK_OFFLINE_REASON) of the disks, by the storage API of Windows 2012 and newer.
+    foreach ($each in Get-CimInstance -Namespace 'root/Microsoft/Windows/Storage' -ClassName 'MSFT_Disk') {
+        New-Object PSObject -Property @{ Number = [int]$each.Number; Name = [string]$each.FriendlyName; Offline = [bool]$each.IsOffline; Reason = [int]$each.OfflineReason }
+    }
+}
+
+function Get-FleetDefender {
+    # Present: whether Microsoft Defender runs; Readable: whether its exclusions may be seen; Paths: what it leaves out.
+    # An administrator from whom a policy hides them gets one line that begins N/A instead, in every language.
+    $found = @{ Present = (Get-FleetServiceStatus 'WinDefend') -eq 'Running' -and $null -ne (Get-Command Get-MpPreference -ErrorAction SilentlyContinue); Readable = $true; Paths = @() }
+    if ($found.Present) { $found.Paths = @((Get-MpPreference).ExclusionPath | Where-Object { $_ }) }
+    $found.Readable = @($found.Paths | Where-Object { $_ -like 'N/A*' }).Count -eq 0
+    New-Object PSObject -Property $found
+}
+
+function Add-FleetDefenderPath([string]$Path) { Add-MpPreference -ExclusionPath $Path }
+
+function Remove-FleetDefenderPath([string]$Path) { Remove-MpPreference -ExclusionPath $Path }
+
 function New-FleetPrivateFolder([string]$Purpose) {
     # A new folder below ProgramData\fleet that only the system and administrators can read, as is all above it.
     # Users may create folders in ProgramData, so one that was there before may be a trap: a link is refused, any
@@ -797,6 +853,22 @@ function Get-FleetFileSize([string]$Path) {
     # In bytes; -1 where there is no such file.
     if ([IO.File]::Exists($Path)) { (New-Object IO.FileInfo $Path).Length } else { -1 }
 }
+
+function Get-FleetFileHash([string]$Path) {
+    # SHA-256 in small letters; '' where there is no such file. By the system's own provider, which FIPS mode allows.
+    if (-not [IO.File]::Exists($Path)) { return '' }
+    $stream = [IO.File]::OpenRead($Path)
+    try { -join ((New-Object Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash($stream) | ForEach-Object { $_.ToString('x2') }) } finally { $stream.Close() }
+}
+
+function Get-FleetProductVersion([string]$Path) {
+    # As the properties of a program show it; '' where it has none or is not there.
+    if ([IO.File]::Exists($Path)) { [string][Diagnostics.FileVersionInfo]::GetVersionInfo($Path).ProductVersion } else { '' }
+}
+
+function Copy-FleetFile([string]$From, [string]$To) { [IO.File]::Copy($From, $To) }
+
+function Remove-FleetFile([string]$Path) { [IO.File]::Delete($Path) }
 
 function Get-FleetSystem {
     $version = 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion'

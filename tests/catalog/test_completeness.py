@@ -16,21 +16,9 @@ COVERED = ("azvm-", "agent-")
 """Families of faults that are answered; the third, mars-, follows."""
 
 GUEST_PART_STILL_TO_COME = {
-    "agent-dotnet-45",
     "agent-linux-collect-logs",
-    "agent-windows-install",
-    "agent-windows-update",
-    "agent-windows-version-minimum",
     "azvm-backup-extension-fails-to-load",
-    "azvm-bitlocker-locked",
-    "azvm-event-log-other-backup-product",
     "azvm-extension-stuck-in-deletion",
-    "azvm-iaasvmprovider-service",
-    "azvm-other-backup-service-running",
-    "azvm-restore-disks-offline",
-    "azvm-snapshot-limit-reached",
-    "azvm-vcredist-installation-failure",
-    "azvm-vmrestorepoint-internal-error-antivirus",
 }
 """Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
 
