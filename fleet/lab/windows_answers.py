@@ -162,6 +162,8 @@ def _restart_vss_writers(call: Call) -> None:
     if call.outcome == "changed":
         if not call.check:
             _listed(call)
+        if "held" in call.data:
+            call.changed(f"held: {'; '.join(call.data['held'])}")
         return
     if "held" in call.data:
         call.skip(f"held: {'; '.join(call.data['held'])}")

@@ -11,7 +11,7 @@
 # [params.allow_high_impact]
 # type = "bool"
 # default = false
-# about = "Restart services too whose restart is an outage for others (NTDS, cluster, DHCP, Exchange store ...)"
+# about = "Restart services too whose restart is an outage for others. Directory (NTDS): other domain controllers have to be reachable; cluster: drain the node first; Exchange store: all mailboxes are disconnected"
 # [params.restart_waiting]
 # type = "bool"
 # default = false
@@ -106,7 +106,7 @@ foreach ($name in $order) {
         if ($restart.problem) { [void]$problems.Add($restart.problem) } else { Set-FleetChanged "would restart $name$with for $($plan[$name].Writers -join ', ')" }
         continue
     }
-    $running = Get-FleetBackupProcess
+    $running = Get-FleetBackupSign $false
     if ($running) { Add-FleetItem 'held' "a backup began meanwhile: $running"; break }
     $done = Restart-FleetService $name
     $restart.problem = $done.Problem
@@ -135,7 +135,12 @@ if ($acted.Count) {
 }
 if ($problems.Count) { Stop-FleetFailed "$($problems -join '; '). What is left is a restart of the machine in planned downtime" }
 
-if ($FleetReply.outcome -eq 'changed') { return }
+if ($FleetReply.outcome -eq 'changed') {
+    foreach ($key in 'held', 'left_alone') {
+        if ($FleetReply.data.ContainsKey($key)) { Set-FleetChanged "$($key.Replace('_', ' ')): $($FleetReply.data[$key] -join '; ')" }
+    }
+    return
+}
 if ($FleetReply.data.ContainsKey('held')) { Stop-FleetSkipped "held: $($FleetReply.data.held -join '; ')" }
 if ($FleetReply.data.ContainsKey('left_alone')) { Stop-FleetSkipped "nothing a restart could help: $($FleetReply.data.left_alone -join '; ')" }
 Set-FleetOk "$($list.Writers.Count) writers are stable, nothing to do"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.catalog import scripts_folder
+from fleet.envelope import parse
 from fleet.errors import ParameterError
-from fleet.model import Kind, Outcome, ParamValue
+from fleet.model import Completed, Kind, Outcome, ParamValue
 from fleet.quote import ps_literal
-from fleet.render import powershell_command
+from fleet.render import powershell_command, rendered_text
 from tests.powershell.engine import Engine, fine, snippet_of
 
 REMEDY = """# kind = "remedy"
@@ -216,6 +219,19 @@ def test_a_restricted_language_is_said_in_one_line(pwsh: Engine) -> None:
     assert (done.stdout.strip(), done.returncode) == (b"FLEET-LANGUAGE-MODE ConstrainedLanguage", 3)
 
 
+@pytest.mark.pwsh
+def test_the_frame_runs_by_hand_as_it_is_shown(pwsh: Engine, tmp_path: Path) -> None:
+    script = pwsh.script(snippet_of("Set-FleetOk 'by hand'"))
+    (tmp_path / "frame.ps1").write_text(rendered_text(script), "utf-8")
+    command = ["pwsh", "-NoProfile", "-File", str(tmp_path / "frame.ps1")]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=60)
+    answer = parse(Completed(done.stdout, b"", done.returncode, 0.0), script.nonce)
+    assert (fine(answer).message.raw, done.returncode, done.stderr) == ("by hand", 0, b"")
+
+
+LONG = f"sleep {100_000 + os.getpid()}"
+"""A program that nobody else runs."""
+
 # --- programs --------------------------------------------------------------------------------------
 
 
@@ -246,14 +262,16 @@ class TestPrograms:
         assert fine(pwsh.body(body)).data["n"] == [3_000_000, 3_000_000]
 
     def test_the_deadline_ends_the_program_and_its_children(self, pwsh: Engine) -> None:
-        body = "$r = Invoke-FleetNative '/bin/sh' @('-c', 'sleep 7771 & sleep 7771; true') 1\n"
+        body = f"$r = Invoke-FleetNative '/bin/sh' @('-c', '{LONG} & {LONG}; true') 1\n"
         body += "Add-FleetData r $r.TimedOut"
         assert fine(pwsh.body(body)).data["r"] is True
-        assert not running("sleep 7771")
+        assert not running(LONG)
 
     def test_the_deadline_of_the_script_ends_the_program_too(self, pwsh: Engine) -> None:
-        fine(pwsh.body("Invoke-FleetNative '/bin/sleep' @('7772') 600", timeout=1), Outcome.TIMED_OUT)
-        assert not running("sleep 7772")
+        program, seconds = LONG.split(" ")
+        body = f"Invoke-FleetNative '/bin/{program}' @('{seconds}') 600"
+        fine(pwsh.body(body, timeout=1), Outcome.TIMED_OUT)
+        assert not running(LONG)
 
     def test_a_grandchild_that_keeps_the_pipe_is_not_waited_for(self, pwsh: Engine) -> None:
         reply = fine(
