@@ -79,6 +79,13 @@ def with_fake_library(line: bytes, state: Path) -> bytes:
     return base64.b64encode(deflate.compress(changed.encode()) + deflate.flush()) + b"\n"
 
 
+_DEFAULT_RIGHTS = {
+    r"C:\ProgramData\Microsoft\Crypto\RSA\MachineKeys": "O:SYG:SYD:PAI(A;;0x12019f;;;WD)(A;;FA;;;BA)",
+    r"64:HKLM\SOFTWARE\Classes": "O:SYD:PAI(A;CI;KR;;;BU)(A;CI;KA;;;BA)(A;CI;KA;;;SY)",
+}
+"""Rights that a snippet looks at, as they are where nobody changed them."""
+
+
 def from_model(state: WindowsState) -> dict[str, Any]:
     """Say what a model guest is in the words of this one, so that one planted guest serves both."""
     services = {
@@ -112,6 +119,7 @@ def from_model(state: WindowsState) -> dict[str, Any]:
         "writers": writers,
         "registry": registry,
         "processes": [{"id": number, "name": name} for number, name in state.processes.items()],
+        "acl": _DEFAULT_RIGHTS,
     }
 
 

@@ -12,6 +12,7 @@ from fleet.lab.windows_model import WindowsModel
 from fleet.lab.windows_state import RegistryKey, Service, WindowsState, Writer
 
 _DOTNET = "HKLM\\SOFTWARE\\Microsoft\\.NETFramework\\v4.0.30319"
+_DOTNET_SETUP = "HKLM\\SOFTWARE\\Microsoft\\NET Framework Setup\\NDP\\v4\\Full"
 _GUEST = "HKLM\\SOFTWARE\\Microsoft\\Virtual Machine\\Guest"
 _INTERFACE = (
     "HKLM\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters\\Interfaces"
@@ -69,6 +70,7 @@ def windows_server(*, strong_crypto: bool) -> WindowsState:
     registry = {f"{view}:{_DOTNET}": dict(value) for view in (64, 32)}
     agent: RegistryKey = {"GuestAgentVersion": ("String", "2.7.41491.1176"), "GuestAgentStatus": ("DWord", 1)}
     registry[f"64:{_GUEST}"] = agent
+    registry[f"64:{_DOTNET_SETUP}"] = {"Release": ("DWord", 528_040)}  # 4.8
     registry[f"64:{_INTERFACE}"] = {
         "EnableDHCP": ("DWord", 1),
         "DhcpIPAddress": ("String", "10.0.0.5"),

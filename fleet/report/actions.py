@@ -91,7 +91,7 @@ def gap_groups(hosts: Iterable[HostReadiness]) -> list[GapGroup]:
 
 
 def next_steps(ready: Readiness) -> tuple[NextStep, ...]:
-    """One for each runbook that answers a finding that counts: what mends first, the worst finding first."""
+    """One for each runbook that answers a finding that counts; the worst finding first, then what mends."""
     found: dict[str, tuple[Answer, dict[str, Severity], set[str]]] = {}
     for finding in ready.findings:
         if finding.answers:
@@ -106,7 +106,7 @@ def next_steps(ready: Readiness) -> tuple[NextStep, ...]:
         for answer, hosts, waived in found.values()
         if hosts
     ]
-    steps.sort(key=lambda pair: (not pair[1].mends, pair[0], -len(pair[1].hosts)))
+    steps.sort(key=lambda pair: (pair[0], not pair[1].mends, -len(pair[1].hosts)))
     return tuple(step for _, step in steps)
 
 

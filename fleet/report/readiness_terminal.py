@@ -64,6 +64,8 @@ def _sections(ready: Readiness, paint: Paint) -> Iterator[str]:
 def _heading(verdict: Verdict, count: int, beside: str, paint: Paint) -> str:
     word = HEADINGS[verdict]
     left = paint(word, verdict) + " " * max(1, 12 - len(word))
+    if not count:
+        return f"{left}    {beside.removeprefix(', and ')}"
     return f"{left}{count:>5} {_hosts(count)}{beside}"
 
 
@@ -81,7 +83,7 @@ def _beside(ready: Readiness, verdict: Verdict) -> str:
             for finding in host.findings
             if finding.counts and finding.severity is Severity.WARNING
         }
-        return f", and {len(worse)} of those above" if worse else ""
+        return f", and on {len(worse)} of those above" if worse else ""
     if verdict is Verdict.READY:
         waived = sum(host.by_waiver for host in ready.hosts if host.verdict is verdict)
         return f"   ({waived} of them by waiver)" if waived else ""

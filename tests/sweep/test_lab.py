@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +12,13 @@ from fleet.api import load_catalog, sweep_plan
 from fleet.catalog import Catalog
 from fleet.engine.prepare import Settings, execution
 from fleet.journal import History
+from fleet.lab import fake_windows
 from fleet.lab.fake_root import FakeRoot, Fault
-from fleet.lab.lab import DEAD, Accounts, Lab, Resident
+from fleet.lab.lab import DEAD, LEGACY, Accounts, Lab, Resident
 from fleet.lab.windows_model import WindowsModel
 from fleet.lab.windows_state import Service, WindowsState, Writer
-from fleet.lab.world import windows_server
+from fleet.lab.world import make_lab, windows_server
+from fleet.model import Severity
 from fleet.report.readiness import Readiness, Verdict, readiness
 
 LINUX = [f"lin{number:02}" for number in range(1, 27)]
@@ -91,3 +94,27 @@ def test_forty_hosts_and_exactly_the_planted_faults(
 def test_a_sweep_changes_nothing(swept: tuple[Readiness, dict[str, set[str]], Lab]) -> None:
     _, _, lab = swept
     assert {name: guest.ledger for name, guest in lab.guests.items() if guest.ledger} == {}
+
+
+@pytest.mark.skipif(not fake_windows.available(), reason="no PowerShell here")
+def test_in_the_guests_of_the_demo_the_default_profile_finds_what_is_planted(
+    tmp_path: Path, catalog: Catalog
+) -> None:
+    """Real PowerShell, real shells: a check that is new in the profile must find healthy guests healthy."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    with make_lab(folder, catalog) as lab:
+        plan = sweep_plan(
+            "azure-vm", load_inventory(lab.inventory), params={"load_seconds": 1}, catalog=catalog
+        )
+        run = execution(plan, "look", Settings(), state=tmp_path / "state", command="fleet sweep")
+        for _ in run:
+            pass
+    ready = readiness(History(tmp_path / "state").run(run.header.id))
+    found = {(each.host, each.check.name) for each in ready.findings if each.severity is not Severity.INFO}
+    assert found == {
+        ("lin-web1", "waagent-running"),
+        ("win-sql", "vss-writers"),
+        ("win-app", "strong-crypto"),
+    }
+    assert {host.host for host in ready.hosts if host.gaps} == {DEAD, LEGACY}
