@@ -86,4 +86,5 @@ def harmless(text: str) -> str:
 
 
 def _with_apostrophe(match: re.Match[str]) -> str:
-    return match[0] + "'" if match[0].startswith(";") else "'" + match[0]
+    separator = ";" if match[0].startswith(";") else ""
+    return f"{separator}'{match[0].removeprefix(separator)}"

@@ -156,9 +156,11 @@
     filters.left.checked = rows.some((row) => row[LEFT]);
     filters.left.parentElement.hidden = !filters.left.checked;
     const form = byId("filters");
-    form.addEventListener("input", refresh);
+    for (const field of Object.values(filters)) {
+      field.addEventListener(field === filters.host ? "input" : "change", refresh);
+    }
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(refresh));
+    byId("show-all").addEventListener("click", () => { form.reset(); refresh(); });
     for (const heading of headings) heading.firstElementChild.addEventListener("click", () => sortBy(heading));
     more.addEventListener("click", () => {
       const next = shown;

@@ -79,7 +79,7 @@ def fix(*results: Result, **header: Any) -> Run:
         "name": "disk-full",
         "title": "A disk is full",
         "catalogue": "c" * 64,
-        "inventory": "i" * 64,
+        "inventory": "d" * 64,
         "apply": True,
         "zones": {"web1": "zone-1"},
         **header,

@@ -26,7 +26,7 @@ EXPECTED = """\
 - Started: `2026-11-21 20:00:00 UTC`
 - Finished: `2026-11-21 20:00:38 UTC`
 - Catalogue: `SHA-256 cccccccccccccccc…`
-- Inventory: `SHA-256 iiiiiiiiiiiiiiii…`
+- Inventory: `SHA-256 dddddddddddddddd…`
 
 ## Please note
 

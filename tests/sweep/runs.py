@@ -88,7 +88,7 @@ def sweep_run(
         "fail_on": "error",
     }
     header = {"command": "fleet sweep -i prod.yaml", "started": "2026-11-21T20:00:00.000Z", "sweep": head}
-    header |= {"name": "azure-vm", "title": "Azure VM backup", "catalogue": "c" * 64, "inventory": "i" * 64}
+    header |= {"name": "azure-vm", "title": "Azure VM backup", "catalogue": "c" * 64, "inventory": "d" * 64}
     given: dict[str, Any] = {
         "id": run_id,
         "header": header,
