@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
 _SC_WORDS = {
     "Automatic": "auto",
     "DelayedAutomatic": "delayed-auto",
