@@ -57,6 +57,7 @@ def test_a_fault_is_mended_over_the_streams_of_a_process(
 
 
 @pytest.mark.pwsh
+@pytest.mark.usefixtures("pwsh")  # skips where there is no engine
 def test_a_process_that_is_killed_has_ended(tmp_path: Path) -> None:
     process = guest(tmp_path).spawn(POWERSHELL_COMMAND)
     assert process.poll() is None
