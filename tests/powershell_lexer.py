@@ -42,7 +42,7 @@ class Reader:
         return int(number[0])
 
     def _string(self) -> str:
-        characters = []
+        characters: list[str] = []
         self._at += 1
         while True:
             character = self._text[self._at]
