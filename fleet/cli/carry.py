@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,11 +14,12 @@ from typing import Any
 
 import click
 
+from fleet.cli import streams
 from fleet.engine.run import Execution
-from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, exit_code, verdicts
+from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, EXIT_NOT_KNOWN, exit_code, verdicts
 from fleet.errors import FleetError
 from fleet.journal import History, Run
-from fleet.model import Outcome, printable
+from fleet.model import Outcome
 from fleet.report import document, forms, readiness_terminal, terminal
 from fleet.report.readiness import Verdict, is_sweep, readiness
 from fleet.report.readiness import exit_code as readiness_exit_code
@@ -54,20 +56,38 @@ def carry_out(
 
     ``quiet`` shows no progress, and on a terminal nothing at all where the exit code is 0.
     """
+    output, cut = _Output(), False
     with _signals(execution), _progress(len(execution.hosts), form, hidden=quiet) as advance:
         for result in execution:
-            if form == "ndjson":
-                click.echo(document.ndjson_line(result), nl=False)
+            if form == "ndjson" and not output.write(document.ndjson_line(result)):
+                cut = cut or not execution.interrupted
+                execution.cancel()
             advance(len(execution.ended))
     for warning in execution.warnings:
-        click.echo(f"fleet: note: {printable(warning)}", err=True)
+        streams.say(f"note: {warning}")
     run = History(state).run(execution.header.id)
     code = exit_code_of(run)
     if form != "ndjson" and not (quiet and form == "terminal" and code == EXIT_FINE):
-        click.echo(render(run, form, show), nl=False)
+        output.write(render(run, form, show))
     write_outputs(run, outputs, show)
-    sys.stdout.flush()
-    return _leave(execution, code)
+    return _leave(execution, code, output.failure, cut=cut)
+
+
+class _Output:
+    """Standard output; once it failed nothing more is written to it."""
+
+    def __init__(self) -> None:
+        self.failure: streams.OutputError | None = None
+
+    def write(self, text: str) -> bool:
+        """Write and flush; False where that failed, now or before."""
+        if self.failure is None:
+            try:
+                click.echo(text, nl=False)
+            except OSError as error:
+                self.failure = streams.OutputError(error)
+                streams.drop_output()
+        return self.failure is None
 
 
 def exit_code_of(run: Run) -> int:
@@ -99,19 +119,31 @@ def write_outputs(run: Run, outputs: dict[Path, str], show: Show) -> None:
             ) from None
 
 
-def _leave(execution: Execution, code: int) -> int:
+def _leave(execution: Execution, code: int, failure: streams.OutputError | None, *, cut: bool) -> int:
+    """The exit code. ``cut``: nothing new was started because nobody takes the results any more."""
+    if failure is not None and (cut or not failure.reader_gone):
+        begun = ", so nothing new was started" if cut else ""
+        streams.say(f"{failure}{begun}. Everything is kept: fleet report {execution.header.id}")
     if execution.abandoned:
         # Threads that wait for guests would hold the interpreter; the journal is closed already.
         sys.stderr.flush()
         os._exit(EXIT_INTERRUPTED)
-    if execution.interrupted:
+    if execution.interrupted and not cut:
         return EXIT_INTERRUPTED
+    if failure is not None and not failure.reader_gone:
+        return EXIT_NOT_KNOWN
     return code
+
+
+_STOPPING = tuple(
+    int(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""A lost session is a wish to stop as well; Windows has no SIGHUP."""
 
 
 @contextmanager
 def _signals(execution: Execution) -> Iterator[None]:
-    """First SIGINT or SIGTERM: no new starts, drain. Second: what is under way becomes unknown."""
+    """First SIGINT, SIGTERM or SIGHUP: no new starts, drain. Second: what is under way becomes unknown."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if execution.interrupted:
@@ -119,11 +151,13 @@ def _signals(execution: Execution) -> Iterator[None]:
             return
         execution.cancel()
         message = "stopping: nothing new is started; again to leave what is under way as unknown"
-        os.write(2, f"\nfleet: {message}\n".encode())  # print is not safe within a signal handler
+        with contextlib.suppress(OSError):  # the terminal may be gone: that is what SIGHUP says
+            os.write(2, f"\nfleet: {message}\n".encode())  # print is not safe within a signal handler
 
     before: dict[int, Any] = {}
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-        before[number] = signal.signal(number, stop)
+    for number in _STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or in the background of a script
+            before[number] = signal.signal(number, stop)
     try:
         yield
     finally:

@@ -114,6 +114,8 @@ def _carry_out(
     state: Path | None,
 ) -> int:
     forms = options.output_forms(outputs)
+    if plan_out is not None:
+        _save(plan, allow, plan_out)
     folder = state or default_state()
     started = execution(
         plan,
@@ -122,8 +124,6 @@ def _carry_out(
         state=folder,
         command=shlex.join(carry.command_line()),
     )
-    if plan_out is not None:
-        _save(plan, allow, plan_out)
 
     def show(run: Run) -> str:
         if mode == "apply":

@@ -37,9 +37,12 @@ def runs(state: Path | None, format_: str) -> None:
 def _line(summary: RunSummary) -> str:
     if summary.problem:
         return f"{summary.id}  NOT READABLE  {printable(summary.problem)}"
-    tally = " + ".join(f"{count} {word.replace('_', ' ')}" for word, count in summary.counts.items())
+    names = {word.value: name for word, name in terminal.PLANNED.items()} if summary.planned else {}
+    tally = " + ".join(
+        f"{count} {names.get(word, word.replace('_', ' '))}" for word, count in summary.counts.items()
+    )
     hosts = f"{summary.targets} {'host' if summary.targets == 1 else 'hosts'}"
-    state = tally or "not ended"
+    state = (tally or "not ended") + (", interrupted" if summary.interrupted else "")
     return f"{summary.id}  {hosts} = {state}\n    {printable(summary.command)}"
 
 
@@ -51,6 +54,8 @@ def _document(summary: RunSummary) -> dict[str, object]:
         "finished": None if summary.finished is None else instant(summary.finished),
         "targets": summary.targets,
         "counts": dict(summary.counts),
+        "planned": summary.planned,
+        "interrupted": summary.interrupted,
         "problem": summary.problem,
     }
 

@@ -26,7 +26,7 @@ _LISTED = ("check", "remedy", "collect", "runbook", "profile")
 @options.list_format
 def hosts(inventories: tuple[Path, ...], limit: str | None, format_: str) -> None:
     """Who is in the inventory and how each is reached. Contacts nobody."""
-    selected = options.load_hosts(inventories).select(limit or "all")
+    selected = options.load_hosts(inventories).select("all" if limit is None else limit)
     if format_ == "json":
         click.echo(
             json.dumps({"schema": "fleet.hosts/1", "hosts": [_host(host) for host in selected]}, indent=2)

@@ -65,7 +65,7 @@ def _look(
 ) -> int:
     forms = options.output_forms(outputs)
     catalog = api.load_catalog(*scripts)
-    hosts = options.load_hosts(inventories).select(limit or "all")
+    hosts = options.load_hosts(inventories).select("all" if limit is None else limit)
     plan = api.plan(name, hosts, params=params, catalog=catalog, text=True)
     if plan.procedure.rungs:
         raise click.UsageError(f"{name} is no check; make a plan with: fleet fix {name}")

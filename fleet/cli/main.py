@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from fleet import __version__
-from fleet.engine.verdict import EXIT_INTERRUPTED, EXIT_NOT_KNOWN, EXIT_USAGE
+from fleet.cli import streams
+from fleet.cli.streams import say
+from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, EXIT_NOT_KNOWN, EXIT_USAGE
 from fleet.errors import FleetError, UsageError, UsageErrors
 from fleet.model import printable
 
@@ -51,6 +53,15 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Keep errors of the output from click, for which a broken pipe is exit code 1: some failed."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except OSError as error:
+            raise streams.OutputError(error) from error
+        return result
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -78,24 +89,58 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code; no traceback reaches the user."""
+    streams.mend()
     try:
         code = cli.main(args=argv, prog_name="fleet", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return code if isinstance(code, int) else EXIT_FINE
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_USAGE
     except click.ClickException as error:
-        _say(error.format_message())
+        say(_with_advice(error))
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        say("interrupted")
         return EXIT_INTERRUPTED
+    except streams.OutputError as error:
+        return _without_output(error)
+    except OSError as error:
+        return _without_output(streams.OutputError(error))
     except FleetError as error:
         _say_error(error)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_NOT_KNOWN
-    except BrokenPipeError:
-        # The reader (head, less) went away; what it wanted, it has.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as error:  # noqa: BLE001 (the last resort of a person who has other worries)
+        return _own_mistake(error)
+
+
+def _with_advice(error: click.ClickException) -> str:
+    """What click found wrong, and where the right words are."""
+    message = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
+    return message
+
+
+def _without_output(error: streams.OutputError) -> int:
+    streams.drop_output()
+    if error.reader_gone:
+        return EXIT_FINE  # head or less: what it wanted, it has
+    say(error)
+    return EXIT_NOT_KNOWN
+
+
+def _own_mistake(error: Exception) -> int:
+    if sys.flags.dev_mode:
+        raise error
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{last.filename.rpartition('/')[2]}:{last.lineno}"
+    say(
+        f"an error in fleet itself, {type(error).__name__} at {place}. What was done is kept: fleet runs. "
+        "Please report it, with what PYTHONDEVMODE=1 shows"
+    )
+    return EXIT_NOT_KNOWN
 
 
 def _say_error(error: FleetError) -> None:
@@ -105,8 +150,4 @@ def _say_error(error: FleetError) -> None:
     elif isinstance(error, UsageError) and error.place is not None:
         click.echo(printable(str(error)), err=True)
     else:
-        _say(str(error))
-
-
-def _say(text: Any) -> None:
-    click.echo(f"fleet: {printable(str(text))}", err=True)
+        say(error)

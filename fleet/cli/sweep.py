@@ -75,14 +75,14 @@ def sweep(
     everyone = options.load_hosts(inventories)
     plan = api.sweep_plan(
         profile,
-        everyone.select(limit or "all"),
+        everyone.select("all" if limit is None else limit),
         params=values,
         only=only,
         skip=skip,
         waivers=waived,
         everyone=everyone,
         reach=carry.reach(),
-        limit=limit or "all",
+        limit="all" if limit is None else limit,
         fail_on=fail_on,
         catalog=catalog,
         text=True,

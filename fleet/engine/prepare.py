@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from dataclasses import dataclass
 from functools import partial
@@ -94,10 +95,18 @@ def _details(plan: Plan, settings: Settings) -> dict[str, JsonValue]:
         "allow": settings.allow.value,
         "outside": list(plan.procedure.outside),
         "fleet": __version__,
-        "operator": f"{getpass.getuser()}@{socket.gethostname()}",
+        "operator": f"{_operator()}@{socket.gethostname()}",
         **describe_hosts(plan.hosts),
         **plan.details,
     }
+
+
+def _operator() -> str:
+    """Who runs this, as far as the system knows: in a container a number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
 
 
 def _new_journal(history: History, ports: Ports) -> tuple[str, SqliteStorage]:

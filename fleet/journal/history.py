@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,15 @@ from fleet.model import JsonValue, Os, Outcome, Result, Risk, Untrusted
 
 
 def default_state() -> Path:
-    """The platform's folder for the state of a program."""
+    """The platform's folder for the state of a program. Raises ``UsageError`` where nobody knows it."""
     import platformdirs
 
-    return platformdirs.user_state_path("fleet", appauthor=False)
+    try:
+        return platformdirs.user_state_path("fleet", appauthor=False)
+    except RuntimeError:
+        raise UsageError(
+            "no home folder is known, so the journal has no place; name one: --state DIR"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class RunSummary:
     targets: int
     counts: Mapping[str, int]
     """Hosts by outcome; empty where the run was not finished."""
+    planned: bool = False
+    """Whether it only made a plan: ``changed`` is what would be done."""
+    interrupted: bool = False
     problem: str = ""
     """Why the file could not be read."""
 
@@ -59,6 +67,13 @@ class Run:
         return bool(self.header.get("apply"))
 
 
+_MINUTE = len("20261121-0231")
+"""How much of an id is the time at which its run began."""
+
+
+_EMPTY = "it has no beginning: nothing was contacted in it"
+
+
 class History:
     """The folder of journals below a state folder."""
 
@@ -78,18 +93,25 @@ class History:
 
     def runs(self) -> Iterator[RunSummary]:
         """All runs, the newest first."""
-        for path in sorted(self._folder.glob("*.sqlite"), reverse=True):
-            yield _summary(path)
+        summaries = map(_summary, self._folder.glob("*.sqlite"))
+        yield from sorted(summaries, key=lambda summary: (summary.started, summary.id), reverse=True)
 
     def run(self, run_id: str) -> Run:
         """One run, its chain checked. ``last`` is the newest. Raises ``UsageError`` for an unknown id."""
-        names = sorted(path.stem for path in self._folder.glob("*.sqlite"))
+        names = {path.stem for path in self._folder.glob("*.sqlite")}
         if run_id == "last" and names:
-            run_id = names[-1]
+            run_id = self._newest(names)
         if run_id not in names:
-            known = f"; the newest is {names[-1]}" if names else f"; there are none in {self._folder}"
-            raise UsageError(f"there is no run {run_id}{known}. List them: fleet runs")
+            newest = f"the newest is {self._newest(names)}" if names else f"there are none in {self._folder}"
+            raise UsageError(f"there is no run {run_id}; {newest}. List them: fleet runs")
         return _assemble(run_id, read_records(self._path(run_id)))
+
+    def _newest(self, names: Collection[str]) -> str:
+        """The run that began last; an id alone tells the minute only."""
+        minute = max(name[:_MINUTE] for name in names)
+        candidates = [_summary(self._path(name)) for name in names if name.startswith(minute)]
+        readable = [summary for summary in candidates if not summary.problem] or candidates
+        return max(readable, key=lambda summary: (summary.started, summary.id)).id
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{run_id}.sqlite"
@@ -119,10 +141,15 @@ def _summary(path: Path) -> RunSummary:
             finished=parse_instant(finished["finished"]) if finished else None,
             targets=len(header["targets"]),
             counts=finished.get("counts", {}),
+            planned=bool(header.get("planned")),
+            interrupted=bool(finished.get("interrupted")),
         )
     except (JournalError, KeyError, ValueError, TypeError) as error:
         modified = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-        return RunSummary(path.stem, "", modified, None, 0, {}, str(error) or "not a run")
+        problem = (
+            "it has no beginning: nothing was contacted in it" if isinstance(error, KeyError) else str(error)
+        )
+        return RunSummary(path.stem, "", modified, None, 0, {}, problem=problem)
 
 
 def _assemble(run_id: str, records: Iterator[Record]) -> Run:
@@ -142,7 +169,7 @@ def _assemble(run_id: str, records: Iterator[Record]) -> Run:
         elif record.kind == "finished":
             finished = record.body
     if not header:
-        raise JournalError(f"run {run_id} has no beginning: nothing was contacted in it")
+        raise JournalError(f"run {run_id}: {_EMPTY}")
     targets = {name: Os(kind) for name, kind in header["targets"].items()}
     results += [_unsettled(host, targets[host], body) for (host, _), body in open_intents.items()]
     return Run(

@@ -26,7 +26,7 @@ class SshFiles:
 
     def known_hosts(self, path: Path | None) -> KnownHosts:
         """Parsed known_hosts, by default the user's."""
-        target = path or Path.home() / ".ssh" / "known_hosts"
+        target = path or _users_known_hosts()
         return self._once(("known_hosts", target), lambda: _load_known_hosts(target))  # type: ignore[no-any-return]
 
     def key(self, path: Path, passphrase: Secret | None) -> paramiko.PKey:
@@ -42,6 +42,15 @@ class SshFiles:
             if name not in self._cache:
                 self._cache[name] = load()
             return self._cache[name]
+
+
+def _users_known_hosts() -> Path:
+    try:
+        return Path.home() / ".ssh" / "known_hosts"
+    except RuntimeError:
+        raise DeniedError(
+            "no home folder is known, so there is no known_hosts: set fleet_known_hosts. Nothing was sent"
+        ) from None
 
 
 def _load_known_hosts(path: Path) -> KnownHosts:

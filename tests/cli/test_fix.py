@@ -24,6 +24,7 @@ def test_a_fix_is_a_plan_until_it_is_applied(fleet: Fleet, common: tuple[object,
     assert "2 hosts = 2 to do" in plan.out
     assert "Nothing was changed." in plan.out
     assert not (root / "flag").exists()
+    assert "2 hosts = 2 to do\n" in fleet("runs").out, "a plan changed nothing, in the history neither"
     command = next(line for line in plan.out.splitlines() if line.strip().startswith("fleet fix"))
     assert command.split()[-3:] == ["--apply", "--allow", "service-interruption"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def test_an_intent_is_durable_before_the_first_byte_of_a_remedy(run: Run, tmp_pa
         guest.before_answer = look_into_the_journal
     list(execution)
     assert set(guests) <= set(seen)
+
+
+def test_an_operator_without_a_name_is_a_number(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")  # in a container, Python 3.11
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    execution = run(mixed())
+    list(execution)
+    assert str(execution.header.details["operator"]).startswith(f"uid {os.getuid()}@")
 
 
 def test_connections_are_given_back_even_when_the_guest_breaks(run: Run) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import JournalError, UsageError
-from fleet.journal import History, Journal, Record, SqliteStorage
+from fleet.journal import History, Journal, Record, SqliteStorage, default_state
 from fleet.journal.storage import read_records
 from fleet.model import Outcome
 
@@ -113,6 +113,35 @@ def test_an_unknown_run_is_told_with_the_newest(written: Path) -> None:
     with pytest.raises(UsageError, match="there is no run nonsense; the newest is 20261121-0231-k4"):
         History(written.parents[1]).run("nonsense")
     assert History(written.parents[1]).run("last").id == "20261121-0231-k4"
+
+
+def test_the_newest_of_runs_that_began_in_one_minute_is_the_last_to_begin(written: Path) -> None:
+    """Two characters of chance at the end of an id tell nothing about time."""
+    state = written.parents[1]
+    for run_id, second in (("20261121-0231-aa", "30"), ("20261121-0231-zz", "05")):
+        with journal(written.parent / f"{run_id}.sqlite") as opened:
+            opened.commit(Record("run", "", HEADER | {"started": f"2026-11-21T02:31:{second}.000Z"}))
+    assert History(state).run("last").id == "20261121-0231-aa"
+    assert [run.id[-2:] for run in History(state).runs()] == ["aa", "zz", "k4"]
+
+
+def test_a_run_that_was_killed_before_it_began_says_that_nothing_was_contacted(written: Path) -> None:
+    state = written.parents[1]
+    with journal(written.parent / "20261121-0231-zz.sqlite"):
+        pass
+    empty = next(run for run in History(state).runs() if run.id.endswith("zz"))
+    assert empty.problem == "it has no beginning: nothing was contacted in it"
+    assert History(state).run("last").id == "20261121-0231-k4"
+    with pytest.raises(JournalError, match="nothing was contacted in it"):
+        History(state).run(empty.id)
+
+
+def test_without_a_home_the_state_folder_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as it does for a user without an entry
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="name one: --state DIR"):
+        default_state()
 
 
 def test_many_threads_write_through_one_writer(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fleet.errors import DeniedError
+from fleet.transport.ssh_files import SshFiles
 from fleet.transport.ssh_known_hosts import KnownHosts, KnownHostsError, fingerprint
 
 KEYGEN = shutil.which("ssh-keygen")
@@ -105,6 +107,11 @@ class TestLookup:
 class TestBadFiles:
     def test_none_at_all(self, tmp_path: Path) -> None:
         assert keys(KnownHosts.load(tmp_path / "none"), "web1") == []
+
+    def test_no_home_to_look_for_it_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user without an entry
+        with pytest.raises(DeniedError, match=r"set fleet_known_hosts\. Nothing was sent"):
+            SshFiles().known_hosts(None)
 
     def test_one_that_is_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(KnownHostsError, match="can't be read"):
