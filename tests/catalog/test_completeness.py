@@ -17,8 +17,6 @@ COVERED = ("azvm-", "agent-")
 
 GUEST_PART_STILL_TO_COME = {
     "agent-linux-collect-logs",
-    "azvm-backup-extension-fails-to-load",
-    "azvm-extension-stuck-in-deletion",
 }
 """Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
 
