@@ -20,7 +20,7 @@ from fleet.model import Completed, Host, Script, Secret, Shell
 from fleet.ports import Clock
 from fleet.transport import Limits
 from fleet.transport.conversation import converse
-from fleet.transport.ssh_files import SshFiles, fabric_config
+from fleet.transport.ssh_files import SshFiles
 from fleet.transport.ssh_login import Link, Login, close_all, cut_after
 from fleet.transport.sudo import SUDO, refuse_sudo
 
@@ -38,7 +38,7 @@ class SshTransports:
         self._clock = clock
         self._limits = limits or Limits()
         self._files = SshFiles()
-        self._config = fabric_config(paramiko.SSHConfig())
+        self._config = paramiko.SSHConfig()
 
     def open(
         self, host: Host, password: Secret | None = None, passphrase: Secret | None = None

@@ -33,9 +33,9 @@ class SshFiles:
         """Private key, and the certificate that stands beside it."""
         return self._once(("key", path, passphrase), lambda: _load_key(path, passphrase))  # type: ignore[no-any-return]
 
-    def config(self, path: Path) -> fabric.Config:
-        """What Fabric needs of an ssh_config."""
-        return self._once(("config", path), lambda: _load_config(path))
+    def config(self, path: Path) -> paramiko.SSHConfig:
+        """Parsed ssh_config."""
+        return self._once(("config", path), lambda: _load_config(path))  # type: ignore[no-any-return]
 
     def _once(self, name: object, load: Callable[[], Any]) -> Any:
         with self._lock:
@@ -77,9 +77,9 @@ def _load_key(path: Path, passphrase: Secret | None) -> paramiko.PKey:
         ) from None
 
 
-def _load_config(path: Path) -> fabric.Config:
+def _load_config(path: Path) -> paramiko.SSHConfig:
     try:
-        return fabric_config(paramiko.SSHConfig.from_path(str(path)))
+        return paramiko.SSHConfig.from_path(str(path))
     except OSError as error:
         raise DeniedError(f"{path} can't be read: {error.strerror}. Nothing was sent") from None
     except Exception as error:  # noqa: BLE001 (its parser raises bare Exceptions)
@@ -87,5 +87,9 @@ def _load_config(path: Path) -> fabric.Config:
 
 
 def fabric_config(ssh_config: paramiko.SSHConfig) -> fabric.Config:
-    """Give settings that come from nowhere else: no fabric.yaml, no environment, no other ssh_config."""
+    """Give settings that come from nowhere else: no fabric.yaml, no environment, no other ssh_config.
+
+    Every connection needs its own: Fabric writes into them while it makes one, and builds them anew
+    meanwhile, so that another thread would find them empty.
+    """
     return fabric.Config(lazy=True, ssh_config=ssh_config)

@@ -19,7 +19,7 @@ from fleet.errors import BusyError, DeniedError, ProtocolError, TransportError, 
 from fleet.model import Host, Secret, printable
 from fleet.ports import Clock, Deadline
 from fleet.transport import Limits
-from fleet.transport.ssh_files import SshFiles
+from fleet.transport.ssh_files import SshFiles, fabric_config
 from fleet.transport.ssh_known_hosts import SSH_PORT
 from fleet.transport.ssh_rules import HostKeyPolicy, OneMethod, greeting, hardened_transport
 
@@ -69,7 +69,7 @@ class Login:
         host: Host,
         password: Secret | None,
         passphrase: Secret | None,
-        config: fabric.Config,
+        config: paramiko.SSHConfig,
         files: SshFiles,
         limits: Limits,
         clock: Clock,
@@ -136,7 +136,12 @@ class Login:
 
     def _connection(self, name: str, **settings: Any) -> fabric.Connection:
         connection = fabric.Connection(
-            name, config=self._config, gateway=False, forward_agent=False, connect_kwargs={}, **settings
+            name,
+            config=fabric_config(self._config),
+            gateway=False,
+            forward_agent=False,
+            connect_kwargs={},
+            **settings,
         )
         connection.connect_timeout = (
             None  # a ConnectTimeout of the ssh_config does not count beside our deadline
