@@ -27,7 +27,7 @@ def test_the_profile_is_loaded(tmp_path: Path) -> None:
     profile = load([folder.path]).profile("tonight")
     checks = {each.check: each for each in profile.checks}
     assert checks["system-load"].severity is Severity.ERROR
-    assert checks["system-load"].params["max_load"] == 75
+    assert checks["system-load"].params == {"max_load": 75, "load_seconds": 60}
     assert "waagent-selinux" not in checks
     assert "our-own-check" in checks
 

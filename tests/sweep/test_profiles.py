@@ -147,6 +147,15 @@ class TestUsersProfiles:
         assert "waagent-config" not in found
         assert "azure-guest-agent" in found
 
+    def test_thresholds_that_it_does_not_change_are_those_it_extends(self, mine: Folder) -> None:
+        mine.write(
+            "profiles/busy.yaml",
+            "id: busy\ntitle: B\nabout: B\nextends: [azure-vm]\n"
+            "checks:\n  - {check: system-load, params: {max_load: 75}}\n",
+        )
+        (found,) = [each for each in profile(mine, "busy").checks if each.check == "system-load"]
+        assert found.params == {"max_load": 75, "load_seconds": 10}
+
     def test_what_a_new_check_covers_is_no_longer_to_come(self, mine: Folder) -> None:
         mine.write(
             "profiles/more.yaml",

@@ -223,6 +223,13 @@ class TestWaivers:
         ), ran.err
         assert fleet("runs").out == "No runs yet.\n", "nothing was contacted"
 
+    def test_a_file_that_everybody_may_write_is_refused(
+        self, fleet: Fleet, common: tuple[object, ...], tmp_path: Path
+    ) -> None:
+        waivers(tmp_path).chmod(0o666)
+        ran = fleet("sweep", *common, "--waivers", tmp_path / "waivers.yaml")
+        assert (ran.code, "everybody may write here" in ran.err) == (2, True)
+
     def test_a_file_that_is_not_there_or_not_text(
         self, fleet: Fleet, common: tuple[object, ...], tmp_path: Path
     ) -> None:

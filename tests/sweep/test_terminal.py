@@ -62,7 +62,7 @@ def test_every_host_is_accounted_for() -> None:
     assert int(total) == sum(int(number) for number in re.findall(r"\d+", parts)) == 480
 
 
-@given(st.text(max_size=300), st.text(min_size=1, max_size=40))
+@given(st.text(max_size=300), st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True))
 def test_nothing_that_a_guest_says_gets_out_of_its_lines(message: str, host: str) -> None:
     run = sweep_run(
         {
