@@ -138,7 +138,7 @@ def printable(text: str) -> str:
     Kept: newline and what Unicode calls printable. Escaped: other controls, format characters
     (bidi, zero width), surrogates, private use and unassigned code points.
     """
-    if text.isascii() and text.isprintable():
+    if text.replace("\n", "").isprintable():
         return text
     return "".join(_printable_character(character) for character in text)
 

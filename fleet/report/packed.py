@@ -23,6 +23,7 @@ SHORT_BYTES = 9_000_000
 LONGEST_TEXT = 4_000
 SHORT_TEXT = 200
 _LEVEL = 6
+_json = json.JSONEncoder(separators=(",", ":")).encode
 _TONES = {tone: number for number, tone in enumerate(Tone)}
 
 
@@ -52,7 +53,7 @@ class _Packer:
     def _texts(self) -> Iterator[str]:
         yield '{"rows":['
         for number, row in enumerate(worst_first(self._shown.rows)):
-            yield ("," if number else "") + json.dumps(self._row(row), separators=(",", ":"))
+            yield ("," if number else "") + _json(self._row(row))
         rest: dict[str, JsonValue] = {
             "hosts": [
                 [printable(host.name), host.os.value, printable(host.zone), host.word, _TONES[host.tone]]
@@ -62,7 +63,7 @@ class _Packer:
             "tones": list(Tone),
             "shortened": self._shortened,
         }
-        yield "]," + json.dumps(rest, separators=(",", ":"))[1:]
+        yield "]," + _json(rest)[1:]
 
     def _row(self, row: Row) -> list[JsonValue]:
         result = row.result
