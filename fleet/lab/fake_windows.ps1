@@ -13,7 +13,7 @@
 #              takes), stable_at (time), hidden; listed while its service runs
 #   vssadmin   "answers", "missing", "hangs" or "silent"
 #   registry   "64:HKLM\..." -> name -> type, value (Binary as a list of bytes)
-#   processes  name, id; a service: ended with its process
+#   processes  name, id; until: when it ends; a service: ended with its process
 #   reachable  "ADDRESS:PORT" of everything that accepts a connection
 #   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
 #   events     what wevtutil prints, one XML text an event
@@ -166,7 +166,7 @@ function Remove-FleetRegistryValue([string]$Key, [string]$Name, [int]$View = 64)
 }
 
 function Get-FleetProcess([string]$Name) {
-    @($FakeState.processes) | Where-Object { $_ -and $_.name -eq $Name } | ForEach-Object { New-Object PSObject -Property @{ Name = $_.name; Id = $_.id } }
+    @($FakeState.processes) | Where-Object { $_ -and $_.name -eq $Name -and -not ($_.ContainsKey('until') -and $FakeState.clock -ge $_.until) } | ForEach-Object { New-Object PSObject -Property @{ Name = $_.name; Id = $_.id } }
 }
 
 function Stop-FleetProcess([int]$Id) {

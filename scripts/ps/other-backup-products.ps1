@@ -22,7 +22,7 @@ $root = 'HKLM\SYSTEM\CurrentControlSet\Services'
 $found = New-Object Collections.ArrayList
 foreach ($name in @(Get-FleetServiceName | Sort-Object)) {
     $shown = [string](Get-FleetRegistryValue "$root\$name" 'DisplayName').Value
-    if ($shown.StartsWith('@')) { continue }
+    if ($shown -like '@*') { continue }
     if (($name -match $makers -or $shown -match $makers) -and (Get-FleetServiceStatus $name) -eq 'Running') { [void]$found.Add("service $name$(if ($shown) { " ($shown)" })") }
 }
 foreach ($process in @(Get-FleetProcess 'wbengine')) { [void]$found.Add("wbengine (process $($process.Id)): a backup of Windows Server Backup is under way") }
