@@ -101,8 +101,12 @@ def _backup(call: Call) -> str:
     return ", ".join(f"{name} (process {pid})" for _, pid, name in sorted(found))
 
 
-def _stop_for_backup(call: Call) -> None:
-    if running := _backup(call):
+def _stop_for_backup(call: Call, *, writers: bool = True) -> None:
+    running = _backup(call)
+    waiting = "; ".join(_show(writer) for writer in call.state.writers if _verdict(writer) == "waiting")
+    if not running and writers and waiting and call.state.status("VSS") == "Running":
+        running = f"writers wait, as during a backup: {waiting}"
+    if running:
         call.item("held", f"a backup is running: {running}")
         call.skip(f"a backup is running: {running}; nothing was touched, do it again afterwards")
 
@@ -146,7 +150,7 @@ def _vss_writers(call: Call) -> None:
 
 def _restart_vss_writers(call: Call) -> None:
     call.data["roles"] = ["sql-server"] if "MSSQLSERVER" in call.state.services else []
-    _stop_for_backup(call)
+    _stop_for_backup(call, writers=False)  # they are looked at below
     writers = _listed(call)
     waiting = "; ".join(_show(writer) for writer in writers if _verdict(writer) == "waiting")
     if waiting and not call.parameters.get("restart_waiting"):
@@ -326,7 +330,7 @@ def _azure_guest_agent(call: Call) -> None:
             found.append(f"{name} starts {service.start_type}, not by itself")
     values = {name: call.state.value(_AGENT_KEY, name) for name in _AGENT_VALUES}
     call.data["guest"] = {name: value[1] if value else None for name, value in values.items()}
-    call.data["crashes"] = 0
+    call.data |= {"crashes": 0, "status_age": None}
     if len(missing) == len(_AGENT):
         names = "neither RdAgent nor WindowsAzureGuestAgent is there"
         call.fail(f"the Azure guest agent is not installed: {names}")
