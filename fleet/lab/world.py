@@ -89,6 +89,7 @@ def _services() -> dict[str, Service]:
         "MSDTC": Service(start_type="DelayedAutomatic", account=network_service),
         "RdAgent": Service(),
         "VSS": Service(start_type="Manual"),
+        "msiserver": Service(status="Stopped", start_type="Manual"),
         "WindowsAzureGuestAgent": Service(),
         "Winmgmt": Service(),
         "swprv": Service(start_type="Manual"),

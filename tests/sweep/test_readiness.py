@@ -8,7 +8,7 @@ import pytest
 
 from fleet.errors import UsageError
 from fleet.model import JsonValue, Os, Outcome, Result, Severity, Untrusted
-from fleet.report.actions import gap_groups, groups, next_steps
+from fleet.report.actions import ask_again, gap_groups, groups, next_steps
 from fleet.report.readiness import HostReadiness, Verdict, readiness
 from tests.sweep.runs import CLOCK, DISK, result, sweep_run, waiver
 
@@ -169,6 +169,24 @@ class TestNextSteps:
         run = sweep_run({"a": [result("a", "disk-space", FAILED)]}, checks=[{**DISK, "answers": [answer]}])
         (step,) = next_steps(readiness(run))
         assert step.words[-6:] == ("-p", "min_free=10", "-p", 'paths=["/a", "/b"]', "-p", "deep=true")
+
+
+class TestHostsThatAreNotKnown:
+    def test_are_asked_again_by_name(self) -> None:
+        step = ask_again(readiness(sweep_run({"a": FINE, "b": [], "c": []})))
+        assert step is not None
+        assert " ".join(step.words) == "fleet ping -i prod.yaml -l b,c"
+
+    @pytest.mark.parametrize("known", [{"a": FINE}, {}])
+    def test_are_asked_by_the_selection_where_they_are_many_or_all(
+        self, known: Mapping[str, Sequence[Result]]
+    ) -> None:
+        step = ask_again(readiness(sweep_run({**known, **{f"h{n}": [] for n in range(100)}})))
+        assert step is not None
+        assert step.words[-2:] == ("-l", "all")
+
+    def test_that_do_not_exist_need_no_command(self) -> None:
+        assert ask_again(readiness(sweep_run({"a": FINE}))) is None
 
 
 class TestRunsThatAreNoSweep:
