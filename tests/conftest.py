@@ -40,18 +40,14 @@ LEAVING_TIME = 5.0
 def _children() -> list[str]:
     """Command lines of the programs this process started and that still run."""
     lines = []
-    for task in Path("/proc/self/task").glob("*"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            numbers = (task / "children").read_text().split()
-        except OSError:  # the thread has ended, or the kernel does not keep this list
-            continue
-        for number in numbers:
-            try:
-                command = Path(f"/proc/{number}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if command:  # a zombie has none
-                lines.append(command.replace(b"\0", b" ").decode(errors="replace"))
+            parent = (process / "stat").read_text().rpartition(") ")[2].split()[1]
+            command = (process / "cmdline").read_bytes()
+        except (OSError, IndexError):
+            continue  # it has ended meanwhile
+        if parent == str(os.getpid()) and command:  # a zombie has no command line
+            lines.append(command.replace(b"\0", b" ").decode(errors="replace").strip())
     return lines
 
 
