@@ -15,6 +15,7 @@ from fleet.report.readiness import (
     Finding,
     HostReadiness,
     Readiness,
+    Verdict,
 )
 
 MOST_HOSTS_NAMED = 60
@@ -108,6 +109,17 @@ def next_steps(ready: Readiness) -> tuple[NextStep, ...]:
     ]
     steps.sort(key=lambda pair: (pair[0], not pair[1].mends, -len(pair[1].hosts)))
     return tuple(step for _, step in steps)
+
+
+def ask_again(ready: Readiness) -> NextStep | None:
+    """The command that looks whether hosts that are not known can be reached now, if there are such."""
+    lost = tuple(host.host for host in ready.hosts if host.verdict is Verdict.NOT_KNOWN)
+    if not lost:
+        return None
+    named = len(lost) <= MOST_HOSTS_NAMED and len(lost) < len(ready.hosts)
+    selection = ",".join(lost) if named else ready.limit
+    words = ("fleet", "ping", *ready.reach, "-l", selection)
+    return NextStep("", "Can they be reached now?", words, lost, mends=False)
 
 
 def _step(ready: Readiness, answer: Answer, hosts: tuple[str, ...], waived: set[str]) -> NextStep:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from fleet.model import Severity, printable
-from fleet.report.actions import Group, gap_groups, groups, next_steps
+from fleet.report.actions import Group, ask_again, gap_groups, groups, next_steps
 from fleet.report.compare import Comparison
 from fleet.report.fold import fold
 from fleet.report.readiness import HostReadiness, Readiness, Verdict, Waiver
@@ -177,21 +177,14 @@ def _closing(ready: Readiness) -> Iterator[str]:
 
 
 def _next(ready: Readiness) -> Iterator[str]:
-    commands = [shlex.join(step.words) for step in next_steps(ready)]
-    commands += _ping(ready)
+    again = ask_again(ready)
+    steps = [*next_steps(ready), *([again] if again else [])]
+    commands = [shlex.join(step.words) for step in steps]
     if commands:
         yield "Next:"
         yield from (f"  {printable(command)}" for command in commands)
     if ready.counts.keys() - {Verdict.READY, Verdict.NOT_APPLICABLE}:
         yield f"Every answer of a host: fleet report {ready.run_id} -l HOST"
-
-
-def _ping(ready: Readiness) -> Iterable[str]:
-    lost = [host.host for host in ready.hosts if host.verdict is Verdict.NOT_KNOWN]
-    if lost and len(lost) < len(ready.hosts):
-        yield shlex.join(["fleet", "ping", *ready.reach, "-l", ",".join(lost)])
-    elif lost:
-        yield shlex.join(["fleet", "ping", *ready.reach, "-l", ready.limit])
 
 
 def comparison_lines(comparison: Comparison, paint: Paint = plain) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fleet.codec import instant
 from fleet.model import printable
-from fleet.report.actions import GapGroup, Group, gap_groups, groups, next_steps
+from fleet.report.actions import GapGroup, Group, ask_again, gap_groups, groups, next_steps
 from fleet.report.fold import fold
 from fleet.report.readiness import Readiness, Waiver
 from fleet.report.terminal import PLANNED, host_lines
@@ -245,5 +245,6 @@ def _first_line(text: str) -> str:
 
 
 def _next(ready: Readiness) -> Iterator[Next]:
-    for step in next_steps(ready)[:MOST_GROUPS]:
+    again = ask_again(ready)
+    for step in [*next_steps(ready)[:MOST_GROUPS], *([again] if again else [])]:
         yield Next(printable(step.title), printable(shlex.join(step.words)), len(step.hosts))

@@ -68,6 +68,12 @@ the disk is replaced in December (waivers.yaml:1)`
   fleet explain clock-wrong
   ```
 
+- `Can they be reached now?`, 1 host
+
+  ```sh
+  fleet ping -i prod.yaml -l old
+  ```
+
 """
 
 
@@ -104,7 +110,10 @@ OURS = {
 
 def test_a_hostile_guest_adds_no_markup() -> None:
     tokens = list(flat_tokens(to_markdown(hostile())))
-    assert {token.type for token in tokens} == OURS - {"fence"}
+    assert {token.type for token in tokens} == OURS
+    assert [token.content for token in tokens if token.type == "fence"] == [
+        "fleet ping -i prod.yaml -l plain\n"
+    ]
     texts = "".join(token.content for token in tokens if token.type == "text")
     assert not any(sign in texts for sign in "<@#[`")
     spans = {token.content for token in tokens if token.type == "code_inline"}
