@@ -210,6 +210,21 @@ def test_the_process_ends_with_its_input_even_with_a_body_that_never_ends(pwsh: 
 
 
 @pytest.mark.pwsh
+def test_a_line_that_was_cut_off_runs_nothing(pwsh: Engine, tmp_path: Path) -> None:
+    """The connection may end within a line; base64 and deflate of its first part are valid often enough."""
+    trace = tmp_path / "ran"
+    script = pwsh.script(snippet_of(f"[IO.File]::WriteAllText('{trace}', 'ran')"))
+    command = powershell_command("pwsh").split(" ")
+    line = script.payload.rstrip()
+    cuts = [len(line) // 4 * 4 - 4 * n for n in range(3, 40)]  # the last eight hold no text any more
+    halves = b"".join(line[:cut] + b"\n" for cut in cuts)
+    done = subprocess.run(command, input=halves, capture_output=True, timeout=120)
+    assert done.stdout.count(b"FLEET-FRAME ") == len(cuts)
+    assert not trace.exists()
+    assert script.nonce.encode() not in done.stdout
+
+
+@pytest.mark.pwsh
 def test_a_restricted_language_is_said_in_one_line(pwsh: Engine) -> None:
     bootstrap = (scripts_folder() / "ps" / "_bootstrap.ps1").read_text("ascii")
     text = "$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'\n" + bootstrap
