@@ -43,7 +43,6 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "idna": ("inventory/*",),
     "jinja2": ("render.py", "report/*"),
     "keyring": ("credentials.py",),
-    "markupsafe": ("report/*",),
     "paramiko": ("transport/ssh*.py", "lab/ssh_server.py"),
     "platformdirs": ("api.py", "cli/*", "journal/*"),
     "pydantic": ("catalog/*", "inventory/*", "engine/*"),
