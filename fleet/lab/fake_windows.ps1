@@ -25,7 +25,7 @@
 #   disks      number, name, offline, reason
 #   defender   present, paths, hidden (a policy hides them), managed (changes do not take)
 #   hashes, versions   path of a file -> its SHA-256, its product version
-#   programs   name of a program -> exit_code, output (lines), hangs, registry (keys that come), reads (changes nothing);
+#   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, registry (keys that come), reads (changes nothing);
 #              gives: services and registry that are there when it has succeeded
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
@@ -296,7 +296,7 @@ function New-FakeResult([string[]]$Output = @(), [int]$ExitCode = 0) { New-Objec
 function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60) {
     Write-FleetLog "run $Program $Argument"
     switch ($Program) {
-        'vssadmin.exe' { return Invoke-FakeVssadmin $TimeoutSeconds }
+        'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $($Argument[1])" $Argument $TimeoutSeconds }) }
         'sc.exe' { return Invoke-FakeConfig $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
         'wevtutil.exe' { return New-FakeResult @($FakeState.events | Where-Object { Test-FakeEvent $_ $Argument[1] $Argument[2] }) }

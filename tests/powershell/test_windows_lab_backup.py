@@ -205,3 +205,17 @@ def test_certificates_are_read_and_a_deletion_that_does_not_last_is_told(windows
     windows.run("restore-certificates", "ok", certificates=[public])
     assert windows.changes() == {}
     windows.guest.unset_reg(rf"HKLM\SOFTWARE\Microsoft\SystemCertificates\MY\Certificates\{made}")
+
+
+def test_storage_for_shadow_copies_is_read_by_its_shares(windows: Windows) -> None:
+    area = r"HKLM\SOFTWARE\WindowsLab\Storage\00"
+    for maximum in (10 << 30, 127 << 30):
+        windows.guest.set_reg(area, {"Maximum": ("qword", maximum)})
+        windows.run("shadow-storage", "ok")
+    windows.guest.set_reg(area, {"Maximum": ("qword", 40 << 30), "Used": ("qword", 38 << 30)})
+    windows.look()
+    assert (
+        windows.run("shadow-storage", "failed").data["associations"][0]["volume"].startswith(r"\\?\Volume{")
+    )
+    assert windows.changes() == {}
+    windows.guest.set_reg(area, {"Used": ("qword", 0)})

@@ -26,7 +26,6 @@ STILL_TO_COME = {
     "mars-scratch-space",
     "mars-scratch-valid",
     "mars-service",
-    "mars-shadow-storage",
     "mars-task",
     "mars-tmp-flood",
     "mars-trusted-sites",
