@@ -37,12 +37,14 @@ class Engine:
         self._start = start
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
+        self._silences = 0
         self.version = self.platform = ""
 
     def run(
         self, scripts: Iterable[Script], change: Callable[[bytes], bytes] = lambda line: line
     ) -> list[Reply]:
         """Send scripts at once and give what each answered; ``change`` is applied to what is sent."""
+        assert self._silences < 2, "this engine gave no answer twice, and is not asked any more"
         scripts = list(scripts)
         process = self._alive()
         assert process.stdin
@@ -57,6 +59,7 @@ class Engine:
             data = os.read(process.stdout.fileno(), 65536) if ready else b""
             if not data:
                 self._process = None
+                self._silences += 1
                 raise AssertionError(
                     f"{len(answers)} of {len(scripts)} answers, then {_end(process, stream)}"
                 )

@@ -45,6 +45,10 @@ def digests() -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+_at_start = digests()
+"""A file that was edited while the tests ran has not been tested."""
+
+
 def write() -> None:
     """Bring the record up to date with what this session proved."""
     now, old = digests(), _read()
@@ -53,9 +57,10 @@ def write() -> None:
     for name, digest in now.items():
         kept = old.get(name, {})
         same = kept.get("sha256") == digest and kept.get("frame") == frame
+        tested = _at_start.get(name) == digest and _frame(_at_start) == frame
         passed: dict[str, list[str]] = dict(kept["passed"]) if same else {}
         for (file, engine), tests in _passed.items():
-            if file == name:
+            if file == name and tested:
                 passed[engine] = sorted(tests)
         for file, engine in _failed:
             if file == name:
