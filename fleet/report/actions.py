@@ -38,10 +38,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class GapGroup:
-    """Hosts that are not known for the same reason."""
+    """Hosts that are not known for the same reason; numbers in the messages may differ, as addresses do."""
 
     outcome: Outcome
     message: Untrusted
+    """Of the first host."""
+    alike: bool
+    """Whether all hosts say exactly this."""
     hosts: tuple[str, ...]
 
 
@@ -64,8 +67,7 @@ def groups(findings: Iterable[Finding]) -> list[Group]:
     """Fold findings that say the same but for their numbers; the worst first, then those of most hosts."""
     found: dict[tuple[str, Severity, Os, str], list[Finding]] = {}
     for finding in findings:
-        said = _NUMBER.sub("#", finding.message.raw.split("\n", 1)[0])
-        key = (finding.check.name, finding.severity, finding.result.os, said)
+        key = (finding.check.name, finding.severity, finding.result.os, _but_for_numbers(finding.message))
         found.setdefault(key, []).append(finding)
     made = [
         Group(
@@ -82,13 +84,20 @@ def groups(findings: Iterable[Finding]) -> list[Group]:
 
 
 def gap_groups(hosts: Iterable[HostReadiness]) -> list[GapGroup]:
-    """Fold hosts whose first gap is the same, those of most hosts first."""
-    found: dict[tuple[Outcome, str], list[str]] = {}
+    """Fold hosts whose first gap says the same but for its numbers, those of most hosts first."""
+    found: dict[tuple[Outcome, str], dict[str, Untrusted]] = {}
     for host in hosts:
         for gap in host.gaps[:1]:
-            found.setdefault((gap.outcome, gap.message.raw), []).append(host.host)
-    made = [GapGroup(outcome, Untrusted(said), tuple(own)) for (outcome, said), own in found.items()]
+            found.setdefault((gap.outcome, _but_for_numbers(gap.message)), {})[host.host] = gap.message
+    made = [
+        GapGroup(outcome, next(iter(own.values())), len(set(own.values())) == 1, tuple(own))
+        for (outcome, _), own in found.items()
+    ]
     return sorted(made, key=lambda each: -len(each.hosts))
+
+
+def _but_for_numbers(message: Untrusted) -> str:
+    return _NUMBER.sub("#", message.raw.split("\n", 1)[0])
 
 
 def next_steps(ready: Readiness) -> tuple[NextStep, ...]:

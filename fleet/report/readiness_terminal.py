@@ -103,7 +103,8 @@ def _gaps(ready: Readiness) -> Iterator[str]:
     for group in gap_groups(host for host in ready.hosts if host.gaps):
         word = group.outcome.value.replace("_", " ")
         said = str(group.message).splitlines()
-        yield from _item(len(group.hosts), f"{word}: {said[0]}" if said else word)
+        example = "" if group.alike else f" (e.g. {printable(group.hosts[0])})"
+        yield from _item(len(group.hosts), f"{word}: {said[0]}{example}" if said else word)
         yield from _named("", group.hosts)
 
 

@@ -17,6 +17,7 @@ from fleet.report.view import HostView, Tone, View, outcome_tone, severity_tone,
 MOST_GROUPS = 100
 MOST_HOSTS_TEXT = 4_000
 """Characters of folded host names."""
+_PATTERN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,9 @@ def _notices(shown: View) -> Iterator[str]:
 
 
 def _words(waiver: Waiver) -> str:
-    return printable(
-        f"{waiver.check} on {waiver.pattern}, until {waiver.expires}, {waiver.owner}: {waiver.reason} "
-        f"({waiver.place})"
-    )
+    pattern = waiver.pattern if len(waiver.pattern) <= _PATTERN else waiver.pattern[:_PATTERN] + "…"
+    until = f"until {waiver.expires}, {waiver.owner}: {waiver.reason} ({waiver.place})"
+    return printable(f"{waiver.check} on {pattern}, {until}")
 
 
 def _in_force(ready: Readiness) -> Iterator[str]:
@@ -214,7 +214,7 @@ def _gap(gap: GapGroup) -> Told:
         word=gap.outcome.value.replace("_", " "),
         subject="",
         message=_first_line(str(gap.message)),
-        alike=True,
+        alike=gap.alike,
         hosts=folded(gap.hosts),
         number=len(gap.hosts),
         runbook="",

@@ -307,7 +307,12 @@ class TestReaders:
         try:
             assert not page.one("#filters").is_displayed()
             assert page.one("#rows").is_displayed()
+            page.emulate(
+                "Emulation.setDeviceMetricsOverride", width=600, height=900, deviceScaleFactor=1, mobile=False
+            )
+            assert page.one("#rows tr").value_of_css_property("display") == "table-row"
         finally:
+            page.emulate("Emulation.clearDeviceMetricsOverride")
             page.emulate("Emulation.setEmulatedMedia", media="")
 
     def test_print_everything_that_the_filters_let_through(self, started: Page, folder: Path) -> None:

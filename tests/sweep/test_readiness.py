@@ -128,7 +128,15 @@ def test_hosts_that_say_the_same_but_for_numbers_are_one_group() -> None:
 def test_hosts_that_are_not_known_for_the_same_reason_are_one_group() -> None:
     run = sweep_run({f"a{n}": [result(f"a{n}", "clock", Outcome.DENIED, "no")] for n in (1, 2)})
     (group,) = gap_groups(readiness(run).hosts)
+    assert group.alike
     assert (group.outcome, group.message, group.hosts) == (Outcome.DENIED, Untrusted("no"), ("a1", "a2"))
+
+
+def test_hosts_that_refuse_at_different_addresses_are_one_group() -> None:
+    said = {name: f"10.1.0.{name[1:]}:22 refused the connection" for name in ("a1", "a2")}
+    run = sweep_run({n: [result(n, "clock", Outcome.UNREACHABLE, text)] for n, text in said.items()})
+    (group,) = gap_groups(readiness(run).hosts)
+    assert (group.message, group.alike) == (Untrusted(said["a1"]), False)
 
 
 class TestNextSteps:
