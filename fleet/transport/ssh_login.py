@@ -287,12 +287,12 @@ def _login_error(
     if isinstance(error, paramiko.BadAuthenticationType):
         allowed = printable(", ".join(sorted(error.allowed_types)))[:100]
         return DeniedError(
-            f"{endpoint} does not allow {connection.user} a login with a {method.word}; it allows: {allowed}",
-            login=True,
+            f"{endpoint} does not allow {connection.user} a login with a {method.word}; it allows: {allowed}"
         )
     if isinstance(error, paramiko.AuthenticationException) and alive and not deadline.expired:
         return DeniedError(
-            f"{endpoint} refused the {method.word} of {connection.user}; {method.advice}", login=True
+            f"{endpoint} refused the {method.word} of {connection.user}; {method.advice}",
+            login=method.word == "password",
         )
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return DeniedError(

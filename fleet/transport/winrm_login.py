@@ -176,7 +176,7 @@ class GuardedTransport(Transport):
         except Exception as error:  # noqa: BLE001 (libraries with errors of their own, some from C)
             reason = type(error).__name__
         if reason:
-            raise DeniedError(self._handler_words(reason))
+            raise DeniedError(self._handler_words(reason), login=self._settings.auth == "credssp")
         if response.status_code != 200:
             raise self._refusal(response)
         self._wire.session.auth = _Quiet(handler)
@@ -244,7 +244,8 @@ class GuardedTransport(Transport):
         return DeniedError(
             f'The guest did not accept the user "{printable(self._user)}" with this password. '
             "Mend the one that is wrong, or give the user the right to log in remotely; "
-            "it is not tried again in this run."
+            "it is not tried again in this run.",
+            login=True,
         )
 
 

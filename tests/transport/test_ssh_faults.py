@@ -447,11 +447,13 @@ class TestLogins:
         error = failure(to_sshd(server, key_file=key))
         assert isinstance(error, DeniedError)
         assert "refused the key of" in str(error)
+        assert not error.login, "that says nothing about any password"
 
     def test_a_password_where_only_keys_are_allowed(self, server: Sshd) -> None:
         error = failure(to_sshd(server, key_file=None), password="long pass phrase")
         assert isinstance(error, DeniedError)
         assert "it allows: publickey" in str(error)
+        assert not error.login, "the password was not looked at"
 
     def test_a_key_in_the_lab(self, tmp_path: Path) -> None:
         key = make_key(tmp_path / "key")

@@ -169,6 +169,7 @@ class TestPasswords:
         with pytest.raises(DeniedError, match="did not accept the user") as caught:
             secured.open("wrong", auth=auth)
         assert not caught.value.sent
+        assert caught.value.login, "the credential gate has to know"
         assert "not tried again" in str(caught.value)
         assert secured.service.requests.count("Login") == (2 if auth == "ntlm" else 0)
         assert secured.service.connections == 1
