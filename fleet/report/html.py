@@ -68,6 +68,18 @@ class Bar:
     segments: tuple[Segment, ...]
     words: str
     """The same in words, so that nobody needs the bar."""
+    matters: bool
+    """Whether there is something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars under a title, those that matter apart."""
+
+    title: str
+    bars: tuple[Bar, ...]
+    quiet: tuple[Bar, ...]
+    left_out: int
 
 
 def to_html(run: Run) -> str:
@@ -118,8 +130,8 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _charts(shown: View) -> list[tuple[str, list[Bar], int]]:
-    """Title, bars and the number of bars left out; a chart of one bar says nothing new."""
+def _charts(shown: View) -> list[Chart]:
+    """A chart of one bar says nothing new and is left out."""
     host_words = {host.tone: host.word for host in shown.hosts}
     by_check = ((row.result.snippet, row.tone) for row in shown.rows if row.result.snippet)
     by_zone = ((host.zone, host.tone) for host in shown.hosts if host.zone)
@@ -131,7 +143,10 @@ def _charts(shown: View) -> list[tuple[str, list[Bar], int]]:
     for title, pairs, words in charts:
         bars = list(_bars(pairs, words))
         if len(bars) > 1:
-            made.append((title, bars[:_MOST_BARS], max(0, len(bars) - _MOST_BARS)))
+            drawn = bars[:_MOST_BARS]
+            mattering = tuple(bar for bar in drawn if bar.matters)
+            quiet = tuple(bar for bar in drawn if not bar.matters)
+            made.append(Chart(title, mattering, quiet, len(bars) - len(drawn)))
     return made
 
 
@@ -152,4 +167,5 @@ def _bar(label: str, tally: Counter[Tone], words: Mapping[Tone, str]) -> Bar:
             segments.append(Segment(tone, round(x, 2), round(width, 2)))
             x += width
     said = ", ".join(f"{tally[tone]} {words.get(tone, tone.value)}" for tone in Tone if tally[tone])
-    return Bar(printable(label), tuple(segments), said)
+    matters = any(tally[tone] for tone in Tone if tone.rank <= Tone.WARNING.rank)
+    return Bar(printable(label), tuple(segments), said, matters)

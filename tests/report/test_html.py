@@ -224,6 +224,13 @@ def test_a_chart_says_in_words_what_it_draws() -> None:
     assert "1 not ready, 1 ready" in page
 
 
+def test_a_chart_shows_first_where_there_is_something_to_do() -> None:
+    page = to_html(sample())
+    quiet = re.findall(r"<details class=\"quiet-bars\">(.*?)</details>", page, re.DOTALL)
+    assert [re.findall(r'class="label">(.*?)<', part) for part in quiet] == [["verbose"]]
+    assert "1 more without anything to do" in page
+
+
 def test_a_run_of_one_script_without_zones_has_no_chart_of_them() -> None:
     page = to_html(fix(result("a", "x", Outcome.OK), zones={}, apply=False))
     assert "Hosts by zone" not in page
