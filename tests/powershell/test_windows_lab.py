@@ -5,7 +5,6 @@ Each test compares the whole guest before and after: what changed is what was me
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
@@ -391,44 +390,3 @@ def test_a_restart_that_is_cut_off_by_the_deadline_does_not_leave_the_service_do
         waiting = "$left -gt 0 -and (Get-FleetServiceStatus 'CryptSvc') -ne 'Running'"
         guest.body(f"for ($left = 100; {waiting}; $left--) {{ Wait-FleetTime 0.1 }}")
         assert guest.guest.service("CryptSvc")["state"] == "running"
-
-
-def test_the_agent_is_known_by_its_registry_and_by_its_program(windows: NewWindows) -> None:
-    with windows("azure") as guest:
-        key = r"HKLM\SOFTWARE\Microsoft\Virtual Machine\Guest"
-        release = r"HKLM\SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full"
-        assert guest.run("dotnet-release", "ok").data["version"] == "4.7.2"
-        guest.run("azure-agent-installed", "ok")
-        known = guest.run("azure-agent-version", "ok").data
-        assert known["registry"] == known["program"] == known["version"] == "2.7.41491.1176"
-        guest.guest.unset_reg(key, "GuestAgentVersion")
-        guest.guest.set_reg(release, {"Release": 378388})
-        assert guest.run("azure-agent-version", "ok").data["version"] == "2.7.41491.1176"
-        guest.run("azure-agent-version", "failed", minimum_version="2.7.41491.1177")
-        guest.run("dotnet-release", "failed")
-
-
-def test_the_agent_is_installed_from_a_private_copy_that_goes_again(windows: NewWindows) -> None:
-    with windows("azure") as guest:
-        package = r"C:\put\agent.msi"
-        guest.guest.write(package, b"not really a package")
-        named: dict[str, ParamValue] = {"agent_package": package, "reinstall": True}
-        named["agent_sha256"] = hashlib.sha256(b"not really a package").hexdigest()
-        guest.guest.program("msiexec.exe", ExitCode=3010)
-        guest.look()
-        guest.run("install-azure-guest-agent", "failed", False, **{**named, "agent_sha256": "0" * 64})
-        guest.run("install-azure-guest-agent", "changed", True, **named)
-        assert guest.changes() == {}
-        reply = guest.run("install-azure-guest-agent", "changed", False, **named)
-        assert reply.data["restart_needed"]
-        calls = [call["args"] for call in guest.guest.journal() if call["who"] == "msiexec.exe"]
-        assert len(calls) == 1
-        assert "/quiet /norestart /L*v" in calls[0]
-        assert package not in calls[0]
-        assert set(guest.changes()) <= {"files"}
-        assert not [
-            path for path in guest.guest.snapshot()["files"] if path.endswith("agent.msi") and path != package
-        ]
-        guest.guest.program("msiexec.exe", ExitCode=1603)
-        failed = guest.run("install-azure-guest-agent", "failed", False, **named)
-        assert failed.message.raw.startswith("the installer gave 1603; see C:\\ProgramData\\fleet")
