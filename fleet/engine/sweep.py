@@ -96,7 +96,7 @@ def _describe(task: Task, each: ProfileCheck, runbooks: Mapping[str, Runbook]) -
                 "runbook": book.id,
                 "title": book.title,
                 "os": None if book.os is None else book.os.value,
-                "mends": bool(book.ladder),
+                "mends": _mends(task.snippet, book),
                 "params": _to_hand_over(task, book),
             }
             for book in _answering(task.snippet.name, each.runbooks, runbooks)
@@ -110,9 +110,14 @@ def _answering(check: str, named: Iterable[str], runbooks: Mapping[str, Runbook]
     return [runbooks[id] for id in dict.fromkeys([*named, *detecting])]
 
 
+def _mends(check: Snippet, book: Runbook) -> bool:
+    """Whether a fix by it would see this finding: one that looks with another check may see nothing to do."""
+    return bool(book.ladder) and book.detect == check.name
+
+
 def _to_hand_over(task: Task, book: Runbook) -> dict[str, ParamValue]:
     """Thresholds of the sweep that the runbook, left to itself, would not look with."""
-    if book.detect != task.snippet.name or not book.ladder:
+    if not _mends(task.snippet, book):
         return {}
     own = bind(task.snippet, book.detect_params).values
     return {name: value for name, value in task.arguments.values.items() if value != own[name]}

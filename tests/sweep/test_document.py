@@ -14,9 +14,8 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs/readiness.md").read_text("ut
 
 
 def block(beginning: str) -> str:
-    return next(
-        found for found in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if found.startswith(beginning)
-    )
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    return next(found for found in blocks if found.startswith(beginning))
 
 
 def test_the_profile_is_loaded(tmp_path: Path) -> None:

@@ -133,6 +133,18 @@ class TestChoosing:
         assert severities == {"flag-is-set": "error", "second-flag": "warning", "note-flag": "info"}
 
 
+def test_a_runbook_that_looks_with_another_check_only_explains(
+    fleet: Fleet, common: tuple[object, ...], flags: Path, scripts: Path
+) -> None:
+    """A fix by it would look with its own check, see nothing wrong, and leave the finding as it is."""
+    (flags / "second").unlink()
+    profile = scripts / "profiles/tonight.yaml"
+    profile.write_text(PROFILE.replace("severity: warning", "severity: warning, runbooks: [test-flag]"))
+    ran = fleet("sweep", *common)
+    assert "  fleet explain test-flag" in ran.out
+    assert "fleet fix" not in ran.out
+
+
 class TestQuiet:
     def test_says_nothing_where_all_is_well(
         self, fleet: Fleet, common: tuple[object, ...], flags: Path, tmp_path: Path
