@@ -101,3 +101,11 @@ def test_it_shows_what_it_would_send(installed: Path, tmp_path: Path) -> None:
 def test_its_demo_finds_and_mends_the_planted_faults(installed: Path, tmp_path: Path) -> None:
     fleet(installed, tmp_path, "demo", "--folder", str(tmp_path / "demo"))
     assert (tmp_path / "demo/inventory.yaml").exists()
+
+
+def test_it_writes_a_report_as_a_page(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "here.yaml").write_text(
+        "all: {hosts: {here: {ansible_connection: local, ansible_host: localhost}}}\n"
+    )
+    fleet(installed, tmp_path, "ping", "-i", "here.yaml", "-o", "r.html")
+    assert "Content-Security-Policy" in (tmp_path / "r.html").read_text()
