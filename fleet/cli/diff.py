@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fleet.cli import carry, options
+from fleet.cli import carry, complete, options
 from fleet.engine.verdict import EXIT_FAILED, EXIT_FINE
 from fleet.journal import History, default_state
 from fleet.report import compare, readiness_terminal
@@ -15,8 +15,8 @@ from fleet.report.readiness import readiness
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after", default="last")
+@click.argument("before", shell_complete=complete.runs)
+@click.argument("after", default="last", shell_complete=complete.runs)
 @click.option(
     "--format",
     "format_",

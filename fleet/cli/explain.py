@@ -9,14 +9,20 @@ import click
 
 from fleet import api
 from fleet.catalog.find import Answer, Finder
-from fleet.cli import options
+from fleet.cli import complete, options
 from fleet.errors import CatalogError, ParameterError, UsageErrors
 from fleet.model import printable
 from fleet.report import explanation
 
 
 @click.command()
-@click.argument("words", metavar="CODE|TEXT...", nargs=-1, required=True)
+@click.argument(
+    "words",
+    metavar="CODE|TEXT...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete.names_of("runbook", "code"),
+)
 @options.scripts
 @options.list_format
 def explain(words: tuple[str, ...], scripts: tuple[Path, ...], format_: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from fleet import api
-from fleet.cli import carry, options
+from fleet.cli import carry, complete, options
 from fleet.engine import plan as plans
 from fleet.engine.plan import Plan
 from fleet.engine.prepare import Mode, Settings, execution
@@ -33,7 +33,7 @@ _acting = options.compose(
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.names_of("remedy", "runbook", "code"))
 @click.option("--apply", "apply_", is_flag=True, help="Carry out; without it there is only a plan.")
 @click.option("--check", is_flag=True, help="Ask every step what it would change; change nothing.")
 @click.option(

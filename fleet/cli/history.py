@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fleet.cli import carry, options
+from fleet.cli import carry, complete, options
 from fleet.codec import instant
 from fleet.errors import SelectionError
 from fleet.journal import History, Run, RunSummary, default_state
@@ -61,7 +61,7 @@ def _document(summary: RunSummary) -> dict[str, object]:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete.runs)
 @options.limit
 @options.format_
 @options.output

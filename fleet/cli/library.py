@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet import api
-from fleet.cli import options
+from fleet.cli import complete, options
 from fleet.model import Host, Os, ParamValue, Runbook, Shell, Snippet, printable
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _systems(snippet: Snippet) -> list[str]:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.names_of("check", "remedy", "collect", "runbook", "profile"))
 @click.option("--rendered", type=click.Choice([os.value for os in Os]), help="Print what would be sent.")
 @options.params
 @options.scripts

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from fleet import api
-from fleet.cli import carry, options
+from fleet.cli import carry, complete, options
 from fleet.engine.prepare import Settings, execution
 from fleet.engine.verdict import EXIT_FAILED, EXIT_FINE
 from fleet.journal import History, Run, default_state
@@ -40,7 +40,7 @@ def ping(**chosen: Any) -> int:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.names_of("check"))
 @options.params
 @_looking
 def check(name: str, params: tuple[str, ...], **chosen: Any) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleet.cli import complete
 from fleet.errors import ParameterError, SelectionError, UsageError
 from fleet.model import Risk, printable
 from fleet.report import forms
@@ -32,7 +33,11 @@ inventory = click.option(
     help="Inventory file: Ansible YAML or INI, CSV, or az vm list -d -o json. Repeatable.",
 )
 limit = click.option(
-    "-l", "--limit", metavar="PATTERN", help="Which hosts: 'web:&prod:!db01', '*', '~regex', all."
+    "-l",
+    "--limit",
+    metavar="PATTERN",
+    help="Which hosts: 'web:&prod:!db01', '*', '~regex', all.",
+    shell_complete=complete.pattern,
 )
 params = click.option(
     "-p",

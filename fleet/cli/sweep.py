@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet import api
-from fleet.cli import carry, options
+from fleet.cli import carry, complete, options
 from fleet.engine.prepare import Settings, execution
 from fleet.journal import default_state
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("profile", default="azure-vm")
+@click.argument("profile", default="azure-vm", shell_complete=complete.names_of("profile"))
 @options.compose(
     options.inventory,
     options.limit,

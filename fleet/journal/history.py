@@ -96,9 +96,13 @@ class History:
         summaries = map(_summary, self._folder.glob("*.sqlite"))
         yield from sorted(summaries, key=lambda summary: (summary.started, summary.id), reverse=True)
 
+    def ids(self) -> set[str]:
+        """The ids of all runs, readable or not."""
+        return {path.stem for path in self._folder.glob("*.sqlite")}
+
     def run(self, run_id: str) -> Run:
         """One run, its chain checked. ``last`` is the newest. Raises ``UsageError`` for an unknown id."""
-        names = {path.stem for path in self._folder.glob("*.sqlite")}
+        names = self.ids()
         if run_id == "last" and names:
             run_id = self._newest(names)
         if run_id not in names:
