@@ -734,15 +734,39 @@ function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
 }
 
 function Get-FleetLoad {
-    # Processor and Memory in use now, in percent; $null where WMI does not say. Classes of WMI have English names everywhere.
+    # Processor and Memory in use now, in percent: as WMI says, whose classes have English names everywhere, or where
+    # it is broken as the kernel says. $null where neither does.
     try {
         $processor = Get-CimInstance Win32_PerfFormattedData_PerfOS_Processor -Filter "Name='_Total'" -ErrorAction Stop
         $memory = Get-CimInstance Win32_OperatingSystem -ErrorAction Stop
-        New-Object PSObject -Property @{
+        return New-Object PSObject -Property @{
             Processor = [double]$processor.PercentProcessorTime
             Memory = 100.0 * (1 - $memory.FreePhysicalMemory / $memory.TotalVisibleMemorySize)
         }
-    } catch { Write-FleetLog "no load from WMI: $_"; $null }
+    } catch { Write-FleetLog "no load from WMI: $_" }
+    try { Get-FleetKernelLoad } catch { Write-FleetLog "no load from the kernel: $_"; $null }
+}
+
+function Get-FleetKernelLoad {
+    # GetSystemTimes, twice: its kernel time holds the idle time. GlobalMemoryStatusEx: MEMORYSTATUSEX has its length
+    # at 0 and dwMemoryLoad, in percent, at 4.
+    if (-not ('Fleet.Kernel' -as [type])) {
+        Add-Type -Namespace Fleet -Name Kernel -MemberDefinition @'
+[DllImport("kernel32.dll", SetLastError = true)] public static extern bool GetSystemTimes(out long idle, out long kernel, out long user);
+[DllImport("kernel32.dll", SetLastError = true)] public static extern bool GlobalMemoryStatusEx([In, Out] byte[] status);
+'@
+    }
+    $times = @(foreach ($second in 0, 1) {
+        if ($second) { Wait-FleetTime 1 }
+        $idle, $kernel, $user = 0L, 0L, 0L
+        if (-not [Fleet.Kernel]::GetSystemTimes([ref]$idle, [ref]$kernel, [ref]$user)) { throw 'GetSystemTimes failed' }
+        @{ Idle = $idle; All = $kernel + $user }
+    })
+    $status = New-Object byte[] 64
+    $status[0] = 64
+    if (-not [Fleet.Kernel]::GlobalMemoryStatusEx($status)) { throw 'GlobalMemoryStatusEx failed' }
+    $all = [Math]::Max(1, $times[1].All - $times[0].All)
+    New-Object PSObject -Property @{ Processor = 100.0 * (1 - ($times[1].Idle - $times[0].Idle) / $all); Memory = [double][BitConverter]::ToUInt32($status, 4) }
 }
 
 function Get-FleetAcl([string]$Path) {

@@ -32,12 +32,13 @@
 param([int]$max_load = 90, [int]$load_seconds = 10)
 
 $readings = New-Object Collections.ArrayList
-for ($at = 0; $at -lt [Math]::Max(1, $load_seconds / 2); $at++) {
+$end = (Get-FleetTime) + $load_seconds
+do {
     $reading = Get-FleetLoad
-    if ($null -eq $reading) { Stop-FleetSkipped 'WMI does not say how busy this machine is' }
+    if ($null -eq $reading) { Stop-FleetSkipped 'neither WMI nor the kernel says how busy this machine is' }
     [void]$readings.Add($reading)
     Wait-FleetTime 2
-}
+} while ((Get-FleetTime) -lt $end)
 $processor = [int][Math]::Floor(($readings | Measure-Object Processor -Average).Average)
 $memory = [int][Math]::Floor(($readings | Measure-Object Memory -Average).Average)
 Add-FleetData 'processor' $processor

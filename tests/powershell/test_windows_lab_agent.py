@@ -126,3 +126,10 @@ def test_the_proxies_of_winhttp_and_of_system_are_tried(windows: Windows) -> Non
     assert found == ["127.0.0.1:9 (WinHTTP)", "127.0.0.1:9 (SYSTEM)"]
     windows.guest.unset_reg(rf"HKLM\{INTERNET}\Connections")
     windows.guest.unset_reg(rf"HKU\S-1-5-18\{INTERNET}")
+
+
+def test_the_load_is_told_where_there_is_no_wmi(windows: Windows) -> None:
+    told = windows.run("system-load", "ok", load_seconds=1, max_load=100)
+    assert 0 < told.data["memory"] <= 100
+    assert 0 <= told.data["processor"] <= 100
+    assert "no load from WMI" in told.log.raw
