@@ -11,7 +11,9 @@ import click
 from fleet import api
 from fleet.cli import carry, complete, options
 from fleet.engine.prepare import Settings, execution
-from fleet.journal import default_state
+from fleet.journal import History, Run, default_state
+from fleet.report import compare
+from fleet.report.readiness import readiness
 
 if TYPE_CHECKING:
     from fleet.catalog import Catalog
@@ -91,7 +93,33 @@ def sweep(
     started = execution(
         plan, "look", Settings(**chosen), state=folder, command=shlex.join(carry.command_line())
     )
-    return carry.carry_out(started, folder, format_, forms, carry.show_readiness, quiet=quiet)
+    words = () if state is None else ("--state", str(state))
+
+    def show(run: Run) -> str:
+        return carry.show_readiness(run) + _since_last(run, History(folder), words)
+
+    return carry.carry_out(started, folder, format_, forms, show, quiet=quiet)
+
+
+def _since_last(run: Run, history: History, words: tuple[str, ...]) -> str:
+    """What changed since the same command ran before, as every evening; nothing where nothing did."""
+    command = str(run.header["command"])
+    before = next(
+        (
+            each
+            for each in history.runs()
+            if each.command == command and each.started < run.started and each.finished and not each.problem
+        ),
+        None,
+    )
+    if before is None:
+        return ""
+    found = compare.compare(readiness(history.run(before.id)), readiness(run))
+    if not (found.new or found.lost or found.fixed):
+        return ""
+    told = f"New since {before.id}: {len(found.new)}, fixed: {len(found.fixed)}"
+    told += f", not known any more: {len(found.lost)}" if found.lost else ""
+    return f"{told}\n  {shlex.join(['fleet', 'diff', *words, before.id, run.id])}\n"
 
 
 def _waivers(path: Path | None, catalog: Catalog) -> list[WaiverEntry]:

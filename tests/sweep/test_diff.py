@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
+import pytest
+
 from fleet.model import Outcome, Result
-from fleet.report.compare import Comparison, compare
+from fleet.report.compare import Comparison, compare, document
 from fleet.report.readiness import readiness
 from tests.cli.conftest import Fleet
 from tests.sweep.runs import result, sweep_run, waiver
@@ -103,8 +106,8 @@ def test_on_the_command_line(
     ids = []
     for flag, hosts in ((True, "all"), (False, "here2"), (True, "all")):
         (root / "flag").touch() if flag else (root / "flag").unlink()
-        document = json.loads(fleet(*sweep, "-l", hosts, "--format", "json").out)
-        ids.append(document["run"]["id"])
+        said = json.loads(fleet(*sweep, "-l", hosts, "--format", "json").out)
+        ids.append(said["run"]["id"])
     worse = fleet("diff", ids[0], ids[1])
     assert worse.code == 1
     assert worse.out.splitlines() == [
@@ -120,6 +123,18 @@ def test_on_the_command_line(
     said = json.loads(better.out)
     assert (said["schema"], said["worse"], said["came"]) == ("fleet.diff/1", False, ["here1"])
     assert [each["host"] for each in said["fixed"]] == ["here2"]
+
+
+def test_the_document_is_as_its_schema_says() -> None:
+    path = Path(__file__).resolve().parents[2] / "docs/schemas/diff.schema.json"
+    validator = jsonschema.Draft202012Validator(json.loads(path.read_text("utf-8")))
+    made = compared(
+        [host("a", disk=FAILED), host("b"), host("c", clock=FAILED)],
+        [host("b", disk=FAILED), [result("c", "clock", Outcome.BUSY)], host("d")],
+    )
+    validator.validate(document(made))
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate(document(made) | {"worse": "yes"})
 
 
 def test_bad_input_is_one_line(fleet: Fleet, inventory: Path, scripts: Path, root: Path) -> None:

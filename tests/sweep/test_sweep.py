@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,22 @@ def test_a_host_that_cannot_be_looked_at_is_never_ready(
     assert "NOT KNOWN       1 host\n    1  denied: there is neither a key nor a password" in ran.out
     assert f"  fleet ping -i {inventory}" in ran.out
     assert fleet("sweep", *common, "--fail-on", "never").code == 0
+
+
+def test_what_changed_since_the_same_command_ran_before(
+    fleet: Fleet, common: tuple[object, ...], flags: Path
+) -> None:
+    first = fleet("sweep", *common)
+    assert "New since" not in first.out
+    fleet("sweep", *common, "--only", "second-flag")
+    (flags / "flag").unlink()
+    second = fleet("sweep", *common)
+    told = re.search(r"^New since (\S+): 2, fixed: 0\n  (fleet diff .*)$", second.out, re.MULTILINE)
+    assert told, second.out
+    compared = fleet(*told[2].split()[1:])
+    assert compared.code == 1
+    assert f"from {told[1]} to " in compared.out
+    assert "New since" not in fleet("sweep", *common).out, "nothing changed again"
 
 
 class TestChoosing:
