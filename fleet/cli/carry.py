@@ -17,7 +17,7 @@ import click
 from fleet.cli import streams
 from fleet.engine.run import Execution
 from fleet.engine.verdict import EXIT_FINE, EXIT_INTERRUPTED, EXIT_NOT_KNOWN, exit_code, verdicts
-from fleet.errors import FleetError
+from fleet.errors import FleetError, JournalError
 from fleet.journal import History, Run
 from fleet.model import Outcome
 from fleet.report import document, forms, readiness_terminal, terminal
@@ -57,7 +57,11 @@ def carry_out(
     ``quiet`` shows no progress, and on a terminal nothing at all where the exit code is 0.
     """
     output, cut = _Output(), False
-    with _signals(execution), _progress(len(execution.hosts), form, hidden=quiet) as advance:
+    with (
+        _signals(execution),
+        _progress(len(execution.hosts), form, hidden=quiet) as advance,
+        _journal_errors(execution),
+    ):
         for result in execution:
             if form == "ndjson" and not output.write(document.ndjson_line(result)):
                 cut = cut or not execution.interrupted
@@ -71,6 +75,17 @@ def carry_out(
         output.write(render(run, form, show))
     write_outputs(run, outputs, show)
     return _leave(execution, code, output.failure, cut=cut)
+
+
+@contextmanager
+def _journal_errors(execution: Execution) -> Iterator[None]:
+    try:
+        yield
+    except JournalError as error:
+        raise JournalError(
+            f"{error}. Nothing more was sent after that. Make room, then see what is known: "
+            f"fleet report {execution.header.id}"
+        ) from None
 
 
 class _Output:

@@ -13,7 +13,8 @@ import pytest
 from fleet.cli import main
 from fleet.cli.main import cli
 from fleet.engine.verdict import verdicts
-from fleet.journal import History
+from fleet.errors import JournalError
+from fleet.journal import History, Record, SqliteStorage
 from fleet.model import Outcome
 from tests.cli.conftest import Ran
 
@@ -50,6 +51,27 @@ def test_a_full_disk_under_stdout_is_said_and_the_run_is_kept(look: list[str], t
         f"Everything is kept: fleet report {found.id}\n"
     )
     assert set(verdicts(found.targets, found.results).values()) == {Outcome.OK}
+
+
+def test_a_full_disk_under_the_journal_is_said_with_what_to_do(
+    look: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The header can still be written, what comes after it can't."""
+    written = SqliteStorage.append
+
+    def full_disk(self: SqliteStorage, records: list[Record]) -> None:
+        if records[0].kind != "run":
+            raise JournalError("the journal x.sqlite can't be written: database or disk is full")
+        written(self, records)
+
+    monkeypatch.setattr(SqliteStorage, "append", full_disk)
+    assert main(look[3:]) == 3
+    found = History(tmp_path / "state").run("last")
+    assert capsys.readouterr().err == (
+        "fleet: the journal x.sqlite can't be written: database or disk is full. Nothing more was sent after "
+        f"that. Make room, then see what is known: fleet report {found.id}\n"
+    )
+    assert found.interrupted
 
 
 @full
