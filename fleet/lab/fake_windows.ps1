@@ -14,6 +14,7 @@
 #   vssadmin   "answers", "missing", "hangs" or "silent"
 #   registry   "64:HKLM\..." -> name -> type, value (Binary as a list of bytes)
 #   processes  name, id; until: when it ends; a service: ended with its process
+#   interfaces   ids of the network interfaces that are up; none: not told
 #   reachable  "ADDRESS:PORT" of everything that accepts a connection
 #   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
 #   events     what wevtutil prints, one XML text an event
@@ -205,6 +206,8 @@ function Get-FleetFolderItem([string]$Path) {
 }
 
 function Get-FleetFileText([string]$Path) { if ($FakeState.texts.ContainsKey($Path)) { $FakeState.texts[$Path] } else { '' } }
+
+function Get-FleetInterfaceId { @($FakeState.interfaces) | Where-Object { $_ } }
 
 function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
     $open = @($FakeState.reachable) -contains "${Address}:$Port"

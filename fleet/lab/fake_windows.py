@@ -55,6 +55,7 @@ EMPTY: dict[str, Any] = {
     "defender": {},
     "acl": {},
     "certificates": [],
+    "interfaces": [],
     "reachable": ["168.63.129.16:80", "168.63.129.16:32526"],
     "load": [[12, 40]],
     "ledger": [],

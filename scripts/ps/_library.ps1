@@ -721,6 +721,13 @@ function Get-FleetFileText([string]$Path) {
     try { New-Object string $buffer, 0, $reader.ReadBlock($buffer, 0, $buffer.Length) } finally { $reader.Close() }
 }
 
+function Get-FleetInterfaceId {
+    # Ids of the network interfaces that are there and up, as their keys of the registry have them; the registry keeps
+    # those of machines that this one once was, too.
+    [Net.NetworkInformation.NetworkInterface]::GetAllNetworkInterfaces() |
+        Where-Object { [string]$_.OperationalStatus -eq 'Up' -and [string]$_.NetworkInterfaceType -ne 'Loopback' } | ForEach-Object { $_.Id }
+}
+
 function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
     # Whether something accepts a connection there in time.
     $client = New-Object Net.Sockets.TcpClient

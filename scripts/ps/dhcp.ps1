@@ -24,7 +24,9 @@ param()
 $root = 'HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces'
 $static = @()
 $count = 0
+$up = @(Get-FleetInterfaceId)
 foreach ($id in Get-FleetRegistrySubKey $root) {
+    if ($up.Count -and $up -notcontains $id) { continue }
     $of = @{}
     foreach ($name in 'EnableDHCP', 'DhcpDefaultGateway', 'DefaultGateway', 'DhcpIPAddress', 'IPAddress') { $of[$name] = @((Get-FleetRegistryValue "$root\$id" $name).Value | Where-Object { $_ -and $_ -ne '0.0.0.0' }) }
     if (-not ($of.DhcpDefaultGateway.Count + $of.DefaultGateway.Count)) { continue }

@@ -133,3 +133,16 @@ def test_the_load_is_told_where_there_is_no_wmi(windows: Windows) -> None:
     assert 0 < told.data["memory"] <= 100
     assert 0 <= told.data["processor"] <= 100
     assert "no load from WMI" in told.log.raw
+
+
+def test_dhcp_is_judged_on_the_interfaces_that_are_there(windows: Windows) -> None:
+    ids = windows.body("Add-FleetData ids @(Get-FleetInterfaceId)")["ids"]
+    assert ids
+    root = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces"
+    gone = "{00000000-0000-4000-8000-000000000009}"
+    for id, on in ((ids[0], 1), (gone, 0)):
+        windows.guest.set_reg(rf"{root}\{id}", {"EnableDHCP": on, "DefaultGateway": ["10.0.0.1"]})
+    assert [each["id"] for each in windows.run("dhcp", "ok").data["interfaces"]] == [ids[0]]
+    windows.guest.set_reg(rf"{root}\{ids[0]}", {"EnableDHCP": 0})
+    assert ids[0] in windows.run("dhcp", "failed").message.raw
+    windows.guest.unset_reg(root)
