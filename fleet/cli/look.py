@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,18 +100,34 @@ def show_check(run: Run) -> str:
 def show_ping(run: Run) -> str:
     """The table, each answer with the skew of its clock and its round trip."""
     by_host = {result.host: result for result in run.results}
-    lines = []
+    lines, took = [], dict[str, list[float]]()
     for line in terminal.host_lines(run):
         result = by_host.get(line.host)
         if result is not None and line.outcome is Outcome.OK:
-            parts = [line.message, *_skew(result), f"{result.seconds * 1000:.0f} ms"]
+            parts = [line.message, *_skew(result)]
             if not _probe_intact(result):
                 parts.append("BUT a value came back changed: don't use fleet on it, and report this")
             line = terminal.HostLine(line.host, line.outcome, ", ".join(parts))
+            alike = line.message if len(run.targets) > _EACH_BY_ITSELF else line.host
+            took.setdefault(alike, []).append(result.seconds * 1000)
         lines.append(line)
+    lines = [_with_time(line, took) for line in lines]
     words = {line.host: line.outcome for line in lines}
     body = terminal.table(lines, carry.paint)
     return body + "\n" + "\n".join(terminal.closing(run, words)) + "\n"
+
+
+_EACH_BY_ITSELF = 24
+"""Hosts; of more than that those that say the same share a line, and a range of round trips."""
+
+
+def _with_time(line: terminal.HostLine, took: Mapping[str, list[float]]) -> terminal.HostLine:
+    times = took.get(line.host) or took.get(line.message)
+    if times is None or line.outcome is not Outcome.OK:
+        return line
+    low, high = f"{min(times):.0f}", f"{max(times):.0f}"
+    span = low if low == high else f"{low}-{high}"
+    return terminal.HostLine(line.host, line.outcome, f"{line.message}, {span} ms")
 
 
 def _skew(result: Result) -> list[str]:
