@@ -130,12 +130,17 @@ def _with_time(line: terminal.HostLine, took: Mapping[str, list[float]]) -> term
     return terminal.HostLine(line.host, line.outcome, f"{line.message}, {span} ms")
 
 
+_SLACK = 0.5
+"""Seconds between our looking at the clock and the script's start that are not the guest's fault."""
+
+
 def _skew(result: Result) -> list[str]:
     """How far the guest's clock is off, as far as whole seconds tell."""
     epoch = result.data.get("epoch")
     if isinstance(epoch, bool) or not isinstance(epoch, int):
         return []
-    began, ended = result.started.timestamp(), result.started.timestamp() + result.seconds
+    began = result.started.timestamp() - _SLACK
+    ended = result.started.timestamp() + result.seconds + _SLACK
     skew = min(0.0, epoch + 1 - began) + max(0.0, epoch - ended)
     return ["clock right" if skew == 0 else f"clock {skew:+.0f} s"]
 

@@ -108,7 +108,9 @@ class HostSession:
         started = self._world.clock.now()
         answered = 0
         try:
-            for completed in self._open().run(scripts):
+            transport = self._open()
+            started = self._world.clock.now()  # what logging in took is not the script's
+            for completed in transport.run(scripts):
                 task, reply = fitting[answered], parse(completed, scripts[answered].nonce)
                 answered += 1
                 yield self._answered(task, started, reply, completed)
