@@ -193,10 +193,9 @@ def _runbook_for(catalog: Catalog, name: str) -> Runbook | None:
 
 
 def _ladder(catalog: Catalog, runbook: Runbook, params: Values, text: bool) -> Procedure:
-    if runbook.detect is None or not runbook.ladder:
-        look = f" Look with: fleet check {runbook.detect}." if runbook.detect else ""
+    if runbook.detect is None:
         outside = "\n  ".join(runbook.outside)
-        raise CatalogError(f"{runbook.id} has nothing to change in the guest.{look} Outside it:\n  {outside}")
+        raise CatalogError(f"{runbook.id} has nothing to change in the guest. Outside it:\n  {outside}")
     check = catalog.snippet(runbook.detect)
     remedies = [catalog.snippet(rung.remedy) for rung in runbook.ladder]
     require_known(runbook.id, params, [check, *remedies])
