@@ -8,7 +8,7 @@
 #   administrator, os {name, version, epoch}, clock, language (en de fr qps), ledger
 #   services   name -> status, start_type, account, command_line, depends_on;
 #              start: "hang", "crash" or "error N"; start_fails: how many starts fail (absent: all of them);
-#              stop: "hang", "refuse" or "error N"
+#              stop: "hang", "refuse" or "error N"; config: exit code of `sc config`
 #   writers    name, id, service, state, error (0 none, 1 retryable ...), cured_by (starts of the service it
 #              takes), stable_at (time), hidden; listed while its service runs
 #   vssadmin   "answers", "missing", "hangs" or "silent"
@@ -335,6 +335,7 @@ function Invoke-FakeConfig([string[]]$Argument) {
     # sc.exe config NAME, then pairs of `setting=` and value.
     $service = Get-FakeService $Argument[1]
     if ($null -eq $service) { return New-FakeResult @('[SC] OpenService 1060') 1060 }
+    if ($service.ContainsKey('config')) { Save-Fake "sc $Argument, refused"; return New-FakeResult @('[SC] ChangeServiceConfig') $service.config }
     for ($at = 2; $at -lt $Argument.Count; $at += 2) {
         $value = $Argument[$at + 1]
         switch ($Argument[$at]) {
