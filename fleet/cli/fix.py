@@ -65,8 +65,10 @@ def fix(
     plan = api.plan(name, hosts, params=options.parse_params(params), catalog=catalog, text=True)
     if not plan.procedure.rungs:
         outside = "".join(f"\n  {line}" for line in plan.procedure.outside)
-        what = f"has nothing to change in the guest. Outside it:{outside}\nLook" if outside else "is a check; run it"
-        raise UsageError(f"{name} {what} with: fleet check {name}")
+        if outside:
+            what = f"has nothing to change in the guest. Outside it:{outside}"
+            raise UsageError(f"{name} {what}\nLook with: fleet check {name}")
+        raise UsageError(f"{name} is a check; run it with: fleet check {name}")
     mode: Mode = "apply" if apply_ else "check" if check else "plan"
     return _carry_out(plan, mode, Risk(allow), plan_out, **chosen)
 
