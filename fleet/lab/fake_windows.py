@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -125,13 +126,23 @@ def from_model(state: WindowsState) -> dict[str, Any]:
 
 
 class FakeWindows:
-    """Implements ``fleet.lab.guest.Guest``. ``folder`` is the guest's own and holds its state."""
+    """Implements ``fleet.lab.guest.Guest``. ``folder`` is the guest's own and holds its state.
+
+    ``right_clock`` lets every PowerShell begin with the time of this machine, not with that of the state.
+    """
 
     def __init__(
-        self, name: str, accounts: Mapping[str, str], state: Mapping[str, Any], folder: Path
+        self,
+        name: str,
+        accounts: Mapping[str, str],
+        state: Mapping[str, Any],
+        folder: Path,
+        *,
+        right_clock: bool = False,
     ) -> None:
         self.name = name
         self.accounts = accounts
+        self._right_clock = right_clock
         self._path = folder / f"{name}.json"
         self._path.write_text(json.dumps({**EMPTY, **state}), "utf-8")
 
@@ -155,6 +166,10 @@ class FakeWindows:
                 f"'{shown}' is not recognized: this guest is simulated and knows only fleet's own command\r\n"
             )
             return ModelProcess(lambda _: b"", opening=text.encode(), exit_code=_NOT_FOUND)
+        if self._right_clock:
+            state = self.state
+            state["os"]["epoch"] = time.time() - state["clock"]
+            self._path.write_text(json.dumps(state), "utf-8")
         return _Engine(self._path)
 
 

@@ -49,7 +49,8 @@ def _windows(accounts: Accounts, folder: Path, catalog: Catalog) -> list[Residen
     for name, state in states.items():
         passwords = accounts.legacy if name == LEGACY else accounts.windows
         if engine:
-            guests.append(fake_windows.FakeWindows(name, passwords, fake_windows.from_model(state), folder))
+            described = fake_windows.from_model(state)
+            guests.append(fake_windows.FakeWindows(name, passwords, described, folder, right_clock=True))
         else:
             guests.append(WindowsModel(name, passwords, state, catalog))
     return guests

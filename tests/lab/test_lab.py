@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from fleet.errors import UsageError
 from fleet.lab import fake_windows
 from fleet.lab.lab import DEAD, LEGACY, Lab, new_folder
 from fleet.lab.world import make_lab
+from fleet.render import POWERSHELL_COMMAND
 
 FLEET = [sys.executable, "-m", "fleet"]
 
@@ -128,3 +130,14 @@ def test_fleet_lab_runs_until_it_is_stopped(number: signal.Signals, tmp_path: Pa
         assert running.wait(20) == 0
     assert answered.returncode == 0, answered.stdout + answered.stderr
     assert re.search(r"What was done to the guests:\n  nothing", rest)
+
+
+def test_a_windows_guest_of_the_lab_keeps_the_time_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a lab runs, no check is to find a clock that nobody put wrong."""
+    monkeypatch.setattr(fake_windows, "_Engine", lambda path: path)
+    guest = fake_windows.FakeWindows("win-app", {}, {"clock": 30}, tmp_path, right_clock=True)
+    guest.spawn(POWERSHELL_COMMAND)
+    told = guest.state["os"]["epoch"] + guest.state["clock"]
+    assert abs(told - time.time()) < 30
