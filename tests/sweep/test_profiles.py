@@ -49,6 +49,7 @@ NOT_FOR_A_SWEEP = {
     "ping": "what every host is asked first, by a command of its own",
     "backup-extension": "of a dead agent it says again what the agent's own checks say",
     "disks-offline": "of a machine that was just restored",
+    "waagent-logs": "what support asks for, not what a backup needs",
     "snapshot-host-first": "a setting for machines whose snapshots time out, not one that all should have",
 }
 
