@@ -38,7 +38,7 @@ Add-FleetData 'state' $state
 
 $found = New-Object Collections.ArrayList
 $agent = Get-FleetServiceStatus 'WindowsAzureGuestAgent'
-if ($agent -ne 'Running') { [void]$found.Add("the guest agent does not work (WindowsAzureGuestAgent is $($agent.ToLowerInvariant()))") }
+if ($agent -ne 'Running') { [void]$found.Add("the guest agent does not work (WindowsAzureGuestAgent is $agent)") }
 if ($version) {
     $program = "C:\Packages\Plugins\$name\$version\IaaSBcdrExtension.exe"
     if ($folders -notcontains $version) { [void]$found.Add("the agent has $version in its records, but its folder is gone") }

@@ -56,7 +56,10 @@ function Get-Agent {
 
 function Get-Fault($Agent) {
     # What is wrong with the agent; '' for nothing.
-    foreach ($name in $services) { if ($Agent[$name] -ne 'Running') { return "$name is $($Agent[$name].ToLowerInvariant())" } }
+    foreach ($name in $services) {
+        if ($Agent[$name] -eq 'Absent') { return "there is no service $name" }
+        if ($Agent[$name] -ne 'Running') { return "$name is $($Agent[$name])" }
+    }
     $version = ConvertTo-FleetVersion $Agent.version
     if ($null -eq $version -or $version -lt (ConvertTo-FleetVersion $minimum_version)) { return "its version is '$($Agent.version)', not $minimum_version or later" }
     ''
@@ -90,7 +93,7 @@ try {
     $done = Invoke-FleetNative 'msiexec.exe' @('/i', $copy, '/quiet', '/norestart', '/L*v', $log) 900
 } finally { Remove-FleetFile $copy }
 if (-not $done.Found) { Stop-FleetFailed 'msiexec.exe is missing' }
-if ($done.TimedOut) { Stop-FleetFailed "the installer did not end within 900 s and was stopped; see $log on the machine" }
+if ($done.TimedOut) { Stop-FleetFailed "the installer did not end within 900 s and may still be at work; see $log on the machine" }
 # 3010: done, Windows wants a restart. 1618: another installation runs (Windows Installer, error codes)
 if ($done.ExitCode -eq 1618) { Stop-FleetFailed 'another installation is running on the machine (1618); nothing was installed' }
 if (0, 3010 -notcontains $done.ExitCode) { Stop-FleetFailed "the installer gave $($done.ExitCode); see $log on the machine" }
