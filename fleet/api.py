@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fleet.errors import SelectionError
+from fleet.errors import SelectionError, UsageError
 from fleet.model import Result, Risk
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def run(
     """Carry a plan out and yield results as they come; checks only look.
 
     ``mode`` asks instead of acting: ``plan`` (the next rung) or ``check`` (every rung). ``timeout`` in
-    seconds takes the place of every script's own. Raises ``JournalError`` where nothing can be
-    recorded; a failed host is a result.
+    seconds takes the place of every script's own. Raises ``UsageError`` for values that there are not,
+    ``JournalError`` where nothing can be recorded; a failed host is a result.
     """
     from fleet.engine.prepare import Settings, execution
     from fleet.journal import default_state
@@ -108,7 +108,15 @@ def run(
     yield from execution(
         plan,
         mode or ("apply" if plan.procedure.rungs else "look"),
-        Settings(allow=Risk(allow), workers=workers, timeout=timeout),
+        Settings(allow=_risk(allow), workers=workers, timeout=timeout),
         state=default_state() if state is None else Path(state),
         command=f"fleet.run({plan.procedure.name!r})",
     )
+
+
+def _risk(allow: str | Risk) -> Risk:
+    try:
+        return Risk(allow)
+    except ValueError:
+        words = ", ".join(risk.value for risk in Risk)
+        raise UsageError(f"allow takes {words}; not {allow!r}") from None
