@@ -90,6 +90,7 @@ def cli() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code; no traceback reaches the user."""
     streams.mend()
+    _dump_no_core()
     try:
         code = cli.main(args=argv, prog_name="fleet", standalone_mode=False)
         return code if isinstance(code, int) else EXIT_FINE
@@ -113,6 +114,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_NOT_KNOWN
     except Exception as error:  # noqa: BLE001 (the last resort of a person who has other worries)
         return _own_mistake(error)
+
+
+def _dump_no_core() -> None:
+    """A crash of the interpreter must not leave its memory, and the passwords in it, in a file."""
+    try:
+        import resource
+    except ImportError:  # Windows writes no core files
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _with_advice(error: click.ClickException) -> str:

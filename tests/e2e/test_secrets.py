@@ -239,3 +239,17 @@ def test_no_password_leaves_a_trace(world, tmp_path: Path) -> None:  # type: ign
     assert any(b"cat" in each for each in watched), "programs that fleet starts were seen"
     traces = Traces({**printed, **files, **processes})
     assert [hit for canary in CANARIES for hit in traces.hits(canary)] == []
+
+
+def test_a_crash_leaves_no_memory_in_a_file(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE)[1:] * 2)\n"
+        "from fleet.cli import main\n"
+        "main(['list', '--kind', 'profile'])\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "0"
