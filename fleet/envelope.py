@@ -10,6 +10,7 @@ This module is pure: transports feed it bytes, the engine reads its replies.
 from __future__ import annotations
 
 import json
+import re
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -40,6 +41,10 @@ stopped at its deadline or that it could not even parse."""
 def prefix(nonce: str) -> bytes:
     """How the answer line of this nonce begins."""
     return b'{"fleet":1,"nonce":"' + nonce.encode("ascii") + b'",'
+
+
+_LANGUAGE_MODE = re.compile(r"^FLEET-LANGUAGE-MODE ([A-Za-z]{1,40})\r?$", re.MULTILINE)
+"""What the bootstrap of ``scripts/ps/_bootstrap.ps1`` says instead of running anything."""
 
 
 class Capture:
@@ -192,6 +197,11 @@ def parse(completed: Completed, nonce: str) -> Reply:
 
 
 def _no_answer(completed: Completed, log: Untrusted) -> str:
+    if match := _LANGUAGE_MODE.search(log.raw):
+        return (
+            f"PowerShell runs in {match[1]} mode here (AppLocker or WDAC), in which fleet's frame can't run; "
+            "nothing was done. Let the policy allow full language for this account"
+        )
     end = "" if completed.exit_code is None else f" (exit code {completed.exit_code})"
     last = log.raw.strip().rsplit("\n", 1)[-1][:200]
     return f"the script ended without an answer{end}" + (f"; last line: {last}" if last else "")

@@ -151,6 +151,12 @@ class TestParse:
         reply = read(b"", **ended)
         assert (reply.outcome, reply.message.raw, reply.data) == (Outcome.BROKEN, message, {})
 
+    def test_a_restricted_powershell_is_told_with_what_to_do(self) -> None:
+        reply = read(b"FLEET-LANGUAGE-MODE ConstrainedLanguage\r\n", exit_code=3)
+        assert reply.outcome is Outcome.BROKEN
+        assert "runs in ConstrainedLanguage mode here (AppLocker or WDAC)" in reply.message.raw
+        assert "Let the policy allow full language for this account" in reply.message.raw
+
     def test_its_message_has_the_last_line_and_its_log_everything(self) -> None:
         reply = read(b"a\nb\n", b"sh: syntax error\n")
         assert (
