@@ -10,8 +10,8 @@ This module is pure: transports feed it bytes, the engine reads its replies.
 from __future__ import annotations
 
 import json
-import re
 import math
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, NoReturn
