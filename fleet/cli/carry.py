@@ -202,14 +202,16 @@ def command_line() -> list[str]:
     return ["fleet", *sys.argv[1:]]
 
 
-def reach() -> list[str]:
-    """The options of this command line that say which inventory, state and scripts."""
+def reach(*options: str) -> list[str]:
+    """The options of this command line that say which inventory, state and scripts, or only some of them."""
+    wanted = options or ("--inventory", "--state", "--scripts")
+    short = ("-i",) if "--inventory" in wanted else ()
     kept: list[str] = []
     words = iter(sys.argv[1:])
     for word in words:
-        if word in {"-i", "--inventory", "--state", "--scripts"}:
+        if word in {*wanted, *short}:
             kept += [word, next(words, "")]
-        elif word.startswith(("--inventory=", "--state=", "--scripts=")):
+        elif word.startswith(tuple(f"{option}=" for option in wanted)):
             kept.append(word)
     return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fleet.errors import PlanError, UsageError
 from fleet.journal import Run, default_state
 from fleet.model import Outcome, Risk
 from fleet.report.fold import fold
+from fleet.report.terminal import WIDTH
 
 _acting = options.compose(
     options.inventory,
@@ -131,7 +133,7 @@ def _carry_out(
 
     def show(run: Run) -> str:
         if mode == "apply":
-            return carry.show_table(run) + "".join(f"{line}\n" for line in _after(run))
+            return carry.show_table(run) + "".join(f"{line}\n" for line in _after(run, plan))
         return show_plan(run, plan, allow, plan_out)
 
     return carry.carry_out(started, folder, format_, forms, show)
@@ -174,13 +176,16 @@ def _next(
     yield f"  {shlex.join([*words_, '--apply', *grant])}"
 
 
-def _after(run: Run) -> Iterator[str]:
+def _after(run: Run, plan: Plan) -> Iterator[str]:
     words = verdicts(run.targets, run.results)
     unknown = [host for host, word in words.items() if word is Outcome.UNKNOWN]
     changed = [host for host, word in words.items() if word is Outcome.CHANGED]
     if unknown:
-        yield f"Not known: {fold(unknown)}. Nothing will repeat it; look first with a check."
-    if changed:
-        for line in run.header.get("outside", []):
-            yield f"Outside the guest ({fold(changed)}): {line}"
-    yield f"Every step: fleet report {run.id} -l HOST"
+        colon = "; look first:" if plan.procedure.checks else ""
+        yield f"Not known: {fold(unknown)}. Nothing will repeat it{colon}"
+        for task in plan.procedure.checks:
+            look = ["fleet", "check", task.snippet.name, *carry.reach(), "-l", ",".join(unknown)]
+            yield f"  {shlex.join(look)}"
+    for line in run.header.get("outside", []) if changed else ():
+        yield textwrap.fill(f"Outside the guest ({fold(changed)}): {line}", WIDTH, subsequent_indent="  ")
+    yield f"Every step: {shlex.join(['fleet', 'report', run.id, *carry.reach('--state')])} -l HOST"

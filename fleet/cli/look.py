@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def ping(**chosen: Any) -> int:
 @_looking
 def check(name: str, params: tuple[str, ...], **chosen: Any) -> int:
     """Run one check on the selected hosts. NAME is a check of ``fleet list``."""
-    return _look(name, options.parse_params(params), show_check, **chosen)
+    show = partial(show_check, scripts=chosen["scripts"])
+    return _look(name, options.parse_params(params), show, **chosen)
 
 
 def _look(
@@ -83,17 +85,18 @@ def _look(
     return code
 
 
-def show_check(run: Run) -> str:
+def show_check(run: Run, scripts: tuple[Path, ...] = ()) -> str:
     """The table, and which runbooks answer a failed check."""
     text = carry.show_table(run)
     failed = [line.host for line in terminal.host_lines(run) if line.outcome is Outcome.FAILED]
     if failed:
-        catalog = api.load_catalog()
+        catalog = api.load_catalog(*scripts)
         name = str(run.header["name"])
         for runbook in catalog.runbooks.values():
             if runbook.detect == name and runbook.ladder:
                 hosts = "all" if len(failed) == len(run.targets) else ",".join(failed)
-                text += f"Next: fleet fix {runbook.id} -l {shlex.quote(hosts)}\n"
+                command = ["fleet", "fix", runbook.id, *carry.reach(), "-l", hosts]
+                text += f"Next: {shlex.join(command)}\n"
     return text
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from fleet import api
+from fleet.cli.fix import _after
+from fleet.journal import Run
+from fleet.model import NOTHING, Os, Outcome, Result
 from tests.cli.conftest import CHECK, Fleet
 
 ALL = ("-l", "all")
@@ -143,8 +148,25 @@ def test_json_is_one_document_and_ndjson_one_result_a_line(
     assert {json.loads(line)["snippet"] for line in streamed.out.splitlines()} == {"flag-is-set"}
 
 
-def test_a_failed_check_names_the_fix(fleet: Fleet, inventory: Path) -> None:
-    """The built-in check of the Linux agent fails on this machine, which has none, or is skipped."""
-    ran = fleet("check", "waagent-running", "-i", inventory)
-    if ran.code == 1:
-        assert "Next: fleet fix agent-linux-not-running -l all" in ran.out
+def test_a_failed_check_names_the_fix_ready_to_be_run(fleet: Fleet, inventory: Path, scripts: Path) -> None:
+    ran = fleet("check", "flag-is-set", "-i", inventory, f"--scripts={scripts}")
+    assert ran.code == 1
+    assert f"Next: fleet fix test-flag -i {inventory} --scripts={scripts} -l all\n" in ran.out
+
+
+def test_a_step_whose_end_is_not_known_comes_with_the_check_to_look_with(
+    inventory: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = api.plan("test-flag", api.load_inventory(inventory), catalog=api.load_catalog(scripts))
+    started = datetime(2026, 11, 21, 2, 31, tzinfo=UTC)
+    lost = Result("here1", Os.LINUX, 2, "set-flag", Outcome.UNKNOWN, NOTHING, started, 1.0, phase="act")
+    targets = {"here1": Os.LINUX, "here2": Os.LINUX}
+    run = Run("20261121-0231-k4", {"outside": []}, targets, (lost,), started, interrupted=False)
+    monkeypatch.setattr(
+        "sys.argv", ["fleet", "fix", "test-flag", "-i", "inv.yaml", "--state", "st", "--apply"]
+    )
+    assert list(_after(run, plan)) == [
+        "Not known: here1. Nothing will repeat it; look first:",
+        "  fleet check flag-is-set -i inv.yaml --state st -l here1",
+        "Every step: fleet report 20261121-0231-k4 --state st -l HOST",
+    ]
