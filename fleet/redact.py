@@ -60,15 +60,23 @@ class Redactor:
     def text(self, text: str) -> str:
         """Give the text with every secret masked."""
         counts: Counter[str] = Counter()
+        text = self._masked(text, counts)
+        if counts:
+            with self._lock:
+                self._tally += counts
+        return text
+
+    def uncounted(self, text: str) -> str:
+        """Give what ``text`` gives, for a text that is only being looked at: the tally stays."""
+        return self._masked(text, Counter())
+
+    def _masked(self, text: str, counts: Counter[str]) -> str:
         text = self._mask_known(text, counts)
         lowered = text.lower()
         for pattern in _PATTERNS:
             if any(needle in lowered for needle in pattern.needles):
                 text, count = pattern.expression.subn(pattern.replacement, text)
                 counts[pattern.name] += count
-        if counts:
-            with self._lock:
-                self._tally += counts
         return text
 
     def value(self, value: JsonValue) -> JsonValue:

@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"engine"}),
     frozenset({"api"}),
     frozenset({"lab", "report"}),
+    frozenset({"bundle"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
