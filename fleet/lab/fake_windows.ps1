@@ -24,7 +24,9 @@
 #   acl        path of a folder or "64:HKLM\..." -> SDDL
 #   certificates   thumbprint, subject, not_before and not_after (seconds from os.epoch), key_problem
 #   disks      number, name, offline, reason
-#   defender   present, paths, hidden (a policy hides them), managed (changes do not take)
+#   attributes   path of a folder or file -> names of its attributes, beside Directory
+#   volumes    beginning of paths -> drive_type, size, free of the volume on which they lie
+#   defender   present, paths, processes, hidden (a policy hides them), managed (changes do not take)
 #   hashes, versions   path of a file -> its SHA-256, its product version
 #   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, registry (keys that come), reads (changes nothing);
 #              gives: services and registry that are there when it has succeeded
@@ -198,11 +200,18 @@ function Remove-FleetRegistryKey([string]$Key, [int]$View = 64) {
 
 function Get-FleetFolderItem([string]$Path) {
     # Folders are there when something lies in them.
+    $Path = $Path.TrimEnd('\')
     $paths = @(@($FakeState.files.Keys) + @($FakeState.texts.Keys) | Where-Object { $_ -like "$Path\*" })
     foreach ($name in @($paths | ForEach-Object { $_.Substring($Path.Length + 1).Split('\')[0] } | Sort-Object -Unique)) {
         $age = if ($FakeState.old.ContainsKey("$Path\$name")) { $FakeState.old["$Path\$name"] } else { 0 }
-        New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age }
+        New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age; Attributes = @($FakeState.attributes["$Path\$name"] | Where-Object { $_ }) }
     }
+}
+
+function Get-FleetVolume([string]$Path) {
+    # The longest beginning wins, as a volume that is mounted in a folder does.
+    $key = @($FakeState.volumes.Keys) | Where-Object { $Path -like "$_*" } | Sort-Object Length | Select-Object -Last 1
+    if ($key) { New-Object PSObject -Property @{ DriveType = $FakeState.volumes[$key].drive_type; Size = [uint64]$FakeState.volumes[$key].size; Free = [uint64]$FakeState.volumes[$key].free } }
 }
 
 function Get-FleetFileText([string]$Path) { if ($FakeState.texts.ContainsKey($Path)) { $FakeState.texts[$Path] } else { '' } }
@@ -260,7 +269,7 @@ function Get-FleetDisk { foreach ($each in @($FakeState.disks)) { New-Object PSO
 function Get-FleetDefender {
     $planned = $FakeState.defender
     $hidden = $planned.ContainsKey('hidden')
-    New-Object PSObject -Property @{ Present = [bool]$planned['present']; Readable = -not $hidden; Paths = $(if ($hidden) { , @('N/A: hidden') } else { , @($planned['paths'] | Where-Object { $_ }) }) }
+    New-Object PSObject -Property @{ Present = [bool]$planned['present']; Readable = -not $hidden; Paths = $(if ($hidden) { , @('N/A: hidden') } else { , @($planned['paths'] | Where-Object { $_ }) }); Processes = @($planned['processes'] | Where-Object { $_ }) }
 }
 
 function Add-FleetDefenderPath([string]$Path) {

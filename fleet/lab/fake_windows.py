@@ -53,6 +53,8 @@ EMPTY: dict[str, Any] = {
     "versions": {},
     "programs": {},
     "disks": [],
+    "attributes": {},
+    "volumes": {},
     "defender": {},
     "acl": {},
     "certificates": [],

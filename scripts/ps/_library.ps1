@@ -79,6 +79,19 @@ function Get-FleetExtensionPath {
     'C:\Packages\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot', 'C:\WindowsAzure\Logs\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot'
 }
 
+function Get-FleetAntivirusFilter {
+    # Drivers of antivirus products other than Defender, as far as they are not disabled: file system filters of the
+    # altitudes that Microsoft gives to antivirus software, 320000 to 329999.
+    $root = 'HKLM\SYSTEM\CurrentControlSet\Services'
+    $found = foreach ($name in @(Get-FleetRegistrySubKey $root)) {
+        foreach ($instance in @(Get-FleetRegistrySubKey "$root\$name\Instances")) {
+            $altitude = [string](Get-FleetRegistryValue "$root\$name\Instances\$instance" 'Altitude').Value
+            if ($altitude -match '^32[0-9]{4}(\.[0-9]+)?$' -and $name -ne 'WdFilter' -and (Get-FleetRegistryValue "$root\$name" 'Start').Value -ne 4) { $name }
+        }
+    }
+    $found | Sort-Object -Unique
+}
+
 function Get-FleetVcRuntime {
     # Version of the Visual C++ 2013 runtime for x64, which its installer registers in one of the two views; '' for none.
     foreach ($view in Get-FleetRegistryView) {
@@ -704,12 +717,26 @@ function Test-FleetRegistryKey([string]$Key, [int]$View = 64) {
 }
 
 function Get-FleetFolderItem([string]$Path) {
-    # What lies in a folder: Name, IsFolder, Changed (seconds since 1970); nothing where there is no such folder.
+    # What lies in a folder: Name, IsFolder, Changed (seconds since 1970), Attributes (names, as .NET has them); nothing where
+    # there is no such folder.
     if (-not [IO.Directory]::Exists($Path)) { return }
     $start = New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)
     foreach ($item in (New-Object IO.DirectoryInfo $Path).GetFileSystemInfos()) {
-        New-Object PSObject -Property @{ Name = $item.Name; IsFolder = $item -is [IO.DirectoryInfo]; Changed = ($item.LastWriteTimeUtc - $start).TotalSeconds }
+        New-Object PSObject -Property @{ Name = $item.Name; IsFolder = $item -is [IO.DirectoryInfo]; Changed = ($item.LastWriteTimeUtc - $start).TotalSeconds; Attributes = @([string]$item.Attributes -split ', ') }
     }
+}
+
+function Get-FleetVolume([string]$Path) {
+    # What a folder lies on: DriveType (Fixed, Network, Removable ...), Size and Free in bytes, those of a volume that is mounted
+    # in a folder, too; $null where there is no such folder or nobody says.
+    if (-not [IO.Directory]::Exists($Path)) { return $null }
+    if (-not ('Fleet.Volume' -as [type])) {
+        Add-Type -Namespace Fleet -Name Volume -MemberDefinition '[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] public static extern bool GetDiskFreeSpaceEx(string folder, out ulong own, out ulong size, out ulong free);'
+    }
+    $own = $size = $free = [uint64]0
+    if (-not [Fleet.Volume]::GetDiskFreeSpaceEx($Path.TrimEnd('\') + '\', [ref]$own, [ref]$size, [ref]$free)) { return $null }
+    $type = if ($Path -like '\\*') { 'Network' } else { [string](New-Object IO.DriveInfo $Path.Substring(0, 1)).DriveType }
+    New-Object PSObject -Property @{ DriveType = $type; Size = $size; Free = $free }
 }
 
 function Get-FleetFileText([string]$Path) {
@@ -852,11 +879,16 @@ function Get-FleetDisk {
 }
 
 function Get-FleetDefender {
-    # Present: whether Microsoft Defender runs; Readable: whether its exclusions may be seen; Paths: what it leaves out.
+    # Present: whether Microsoft Defender runs; Readable: whether its exclusions may be seen; Paths: what it leaves out, and
+    # Processes: whose files.
     # An administrator from whom a policy hides them gets one line that begins N/A instead, in every language.
-    $found = @{ Present = (Get-FleetServiceStatus 'WinDefend') -eq 'Running' -and $null -ne (Get-Command Get-MpPreference -ErrorAction SilentlyContinue); Readable = $true; Paths = @() }
-    if ($found.Present) { $found.Paths = @((Get-MpPreference).ExclusionPath | Where-Object { $_ }) }
-    $found.Readable = @($found.Paths | Where-Object { $_ -like 'N/A*' }).Count -eq 0
+    $found = @{ Present = (Get-FleetServiceStatus 'WinDefend') -eq 'Running' -and $null -ne (Get-Command Get-MpPreference -ErrorAction SilentlyContinue); Readable = $true; Paths = @(); Processes = @() }
+    if ($found.Present) {
+        $settings = Get-MpPreference
+        $found.Paths = @($settings.ExclusionPath | Where-Object { $_ })
+        $found.Processes = @($settings.ExclusionProcess | Where-Object { $_ })
+    }
+    $found.Readable = @($found.Paths + $found.Processes | Where-Object { $_ -like 'N/A*' }).Count -eq 0
     New-Object PSObject -Property $found
 }
 

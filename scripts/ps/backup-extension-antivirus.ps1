@@ -33,14 +33,7 @@ Add-FleetData 'crashes' $crashes
 $defender = Get-FleetDefender
 $missing = @(if ($defender.Present -and $defender.Readable) { Get-FleetExtensionPath | Where-Object { $defender.Paths -notcontains $_ } })
 Add-FleetData 'missing' $missing
-$root = 'HKLM\SYSTEM\CurrentControlSet\Services'
-$filters = @(foreach ($name in @(Get-FleetRegistrySubKey $root)) {
-    foreach ($instance in @(Get-FleetRegistrySubKey "$root\$name\Instances")) {
-        $altitude = [string](Get-FleetRegistryValue "$root\$name\Instances\$instance" 'Altitude').Value
-        if ($altitude -match '^32[0-9]{4}(\.[0-9]+)?$' -and $name -ne 'WdFilter' -and (Get-FleetRegistryValue "$root\$name" 'Start').Value -ne 4) { $name }
-    }
-})
-$filters = @($filters | Sort-Object -Unique)
+$filters = @(Get-FleetAntivirusFilter)
 Add-FleetData 'other_filters' $filters
 if (-not $crashes.Count) { Set-FleetOk "no crash of IaaSBcdrExtension.exe within $hours h"; return }
 $what = "IaaSBcdrExtension.exe crashed $($crashes.Count) times, last $($crashes[0])"
