@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,18 @@ SCENARIOS = ("says it", "broken", "silent", "refused")
 _NONCE = re.compile(rb'(?:fleet_nonce=|"nonce":")([0-9a-z]+)')
 
 
+class Speaker(ModelProcess):
+    """Ends at once when it is killed, also while it is silent."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], given_up: threading.Event, opening: bytes) -> None:
+        self._given_up = given_up
+        super().__init__(answer, opening=opening)
+
+    def kill(self) -> None:
+        self._given_up.set()
+        super().kill()
+
+
 @dataclass(frozen=True)
 class Parrot:
     """A guest that says its password instead of doing what it is told."""
@@ -45,8 +57,6 @@ class Parrot:
     name: str
     password: str
     scenario: str
-    over: threading.Event
-    """Set at the end; until then those that are silent hang."""
 
     @property
     def accounts(self) -> Mapping[str, str]:
@@ -55,6 +65,7 @@ class Parrot:
     def spawn(self, command: str) -> ModelProcess:
         assert self.password not in command
         seen: set[bytes] = set()
+        given_up = threading.Event()
 
         def answer(line: bytes) -> bytes:
             text = ps_frame.unpack(line).encode() if "powershell" in command else line
@@ -62,44 +73,35 @@ class Parrot:
             if found is None or found[1] in seen:
                 return b""
             seen.add(found[1])
-            return self._speak(found[1].decode())
+            return self._speak(found[1].decode(), given_up)
 
-        return ModelProcess(answer, opening=f"warning: {self.password}\n".encode())
+        return Speaker(answer, given_up, f"warning: {self.password}\n".encode())
 
-    def _speak(self, nonce: str) -> bytes:
+    def _speak(self, nonce: str, given_up: threading.Event) -> bytes:
         said = [encode(self.password) for encode in ENCODINGS.values()]
         log = "\n".join(said).encode() + b"\n"
         if self.scenario == "broken":
             return log + prefix(nonce) + b'"outcome":"ok","message":"' + log
         if self.scenario == "silent":
-            self.over.wait(60)
+            given_up.wait(60)
             return log
         data = {"said": said, self.password: True, "undo": {"value": self.password}}
         body = {"outcome": "failed", "message": "; ".join(said[:12]), "data": data, "seconds": 0.1}
         return log + b"\n" + prefix(nonce) + json.dumps(body, separators=(",", ":"))[1:].encode() + b"\n"
 
 
-def parrots(over: threading.Event) -> list[Parrot]:
+def parrots() -> list[Parrot]:
     return [
-        Parrot(f"{scenario.split()[0]}{number:02d}", canary, scenario, over)
+        Parrot(f"{scenario.split()[0]}{number:02d}", canary, scenario)
         for scenario in SCENARIOS
         for number, canary in enumerate(CANARIES)
     ]
 
 
 @contextmanager
-def closing_with(over: threading.Event) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        over.set()
-
-
-@contextmanager
 def ssh_world(folder: Path) -> Iterator[tuple[list[Parrot], dict[str, object]]]:
-    over = threading.Event()
-    guests = parrots(over)
-    with SshServer(guests) as server, closing_with(over):
+    guests = parrots()
+    with SshServer(guests) as server:
         (folder / "known_hosts").write_text(server.known_hosts_text())
         hosts = {name: {"ansible_port": port} for name, (_, port) in server.addresses.items()}
         yield guests, {"vars": {"fleet_known_hosts": "known_hosts"}, "hosts": hosts}
@@ -107,9 +109,8 @@ def ssh_world(folder: Path) -> Iterator[tuple[list[Parrot], dict[str, object]]]:
 
 @contextmanager
 def winrm_world(folder: Path) -> Iterator[tuple[list[Parrot], dict[str, object]]]:
-    over = threading.Event()
-    guests = parrots(over)
-    with WinrmServer(guests) as server, closing_with(over):
+    guests = parrots()
+    with WinrmServer(guests) as server:
         (folder / "ca.pem").write_bytes(server.authority.file.read_bytes())
         hosts = {guest.name: {"ansible_port": server[guest.name].port} for guest in guests}
         common = {"ansible_connection": "winrm", "ansible_winrm_ca_trust_path": "ca.pem"}
@@ -165,13 +166,18 @@ class Watcher:
         self._thread.join()
 
 
-# As noisy as a person can make it: the logs of all libraries, each record on stderr.
 LOUD = """
 import logging, sys
-logging.basicConfig(level=logging.DEBUG)
 from fleet.cli import main
+from fleet.engine import prepare
+from fleet.transport import Limits
+
+logging.basicConfig(level=logging.DEBUG)
+ports = prepare.system_ports
+prepare.system_ports = lambda: ports(Limits(grace=0.5))
 sys.exit(main())
 """
+"""As noisy as a person can make it: the logs of all libraries on stderr; and in haste, for a quick test."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +224,7 @@ def test_no_password_leaves_a_trace(world, tmp_path: Path) -> None:  # type: ign
     with world(desk) as (guests, group):
         inventory = write_inventory(desk, guests, group)
         outputs = [word for report in reports for word in ("-o", report)]
-        look = ["ping", "-i", inventory, *state, "--timeout", 2, "--workers", 48]
+        look = ["ping", "-i", inventory, *state, "--timeout", 5, "--workers", 48]
         for name, words in {
             "check": [*look, *outputs],
             "stream": [*look, "--format", "ndjson", "-l", "says*"],
