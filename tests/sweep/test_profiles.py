@@ -20,7 +20,6 @@ STILL_TO_COME = {
     "mars-module",
     "mars-proxy",
     "mars-schedule-clash",
-    "mars-scratch-valid",
     "mars-task",
     "mars-trusted-sites",
 }
