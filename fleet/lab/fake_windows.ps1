@@ -18,6 +18,7 @@
 #   reachable  "ADDRESS:PORT" of everything that accepts a connection
 #   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
 #   events     what wevtutil prints, one XML text an event
+#   tasks      path of a scheduled task -> its XML, as schtasks prints it
 #   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
 #   files      path -> size
 #   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
@@ -70,7 +71,7 @@ function Test-FleetAdministrator { [bool]$FakeState.administrator }
 
 function Get-FleetAccountSid([string]$Account) {
     $known = @{
-        'LocalSystem' = 'S-1-5-18'; 'NT AUTHORITY\SYSTEM' = 'S-1-5-18'; 'NT AUTHORITY\LocalService' = 'S-1-5-19'
+        'LocalSystem' = 'S-1-5-18'; 'NT AUTHORITY\SYSTEM' = 'S-1-5-18'; 'SYSTEM' = 'S-1-5-18'; 'VORDEFINIERT\Administratoren' = 'S-1-5-32-544'; 'NT AUTHORITY\LocalService' = 'S-1-5-19'
         'NT AUTHORITY\NetworkService' = 'S-1-5-20'; 'NT AUTHORITY\NETWORK SERVICE' = 'S-1-5-20'; ('NT-AUTORIT' + [char]0xC4 + 'T\NETZWERKDIENST') = 'S-1-5-20'
     }
     if ($known.ContainsKey($Account)) { $known[$Account] } else { '' }
@@ -311,7 +312,8 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
         'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $($Argument[1])" $Argument $TimeoutSeconds }) }
         'sc.exe' { return Invoke-FakeConfig $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
-        'wevtutil.exe' { return New-FakeResult @($FakeState.events | Where-Object { Test-FakeEvent $_ $Argument[1] $Argument[2] }) }
+        'schtasks.exe' { if ($FakeState.tasks.Count) { return Invoke-FakeSchtasks $Argument[2] } }
+        'wevtutil.exe' { if (-not $FakeState.programs.ContainsKey($Program)) { return New-FakeResult @($FakeState.events | Where-Object { Test-FakeEvent $_ $Argument[1] $Argument[2] }) } }
         'reg.exe' { $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
     }
     Invoke-FakeProgram ($Program -split '\\')[-1] $Argument $TimeoutSeconds
@@ -331,6 +333,12 @@ function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSec
         if (-not $planned.ContainsKey('reads')) { Save-Fake "run $Name $Argument" }
     }
     New-Object PSObject -Property $result
+}
+
+function Invoke-FakeSchtasks([string]$Path) {
+    $key = Find-Fake $FakeState.tasks $Path
+    if ($null -eq $key) { return New-FakeResult @('ERROR') 1 }
+    New-FakeResult @($FakeState.tasks[$key] -split "`n")
 }
 
 function Test-FakeEvent([string]$Xml, [string]$Log, [string]$Query) {

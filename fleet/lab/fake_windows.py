@@ -52,6 +52,7 @@ EMPTY: dict[str, Any] = {
     "hashes": {},
     "versions": {},
     "programs": {},
+    "tasks": {},
     "disks": [],
     "attributes": {},
     "volumes": {},

@@ -101,6 +101,62 @@ function Get-FleetVcRuntime {
     ''
 }
 
+function ConvertFrom-FleetTask([string]$Xml) {
+    # Of a task's XML, whose elements and defaults no language changes: Enabled, Accounts (as written: names or SIDs), Instances
+    # (MultipleInstancesPolicy) and Triggers: Enabled, Start (as written, '' unless of a calendar) and Days (of a weekly one).
+    $document = New-Object Xml.XmlDocument
+    $document.XmlResolver = $null
+    $document.LoadXml(($Xml -replace '^[^<]*(<\?[^>]*>\s*)?' -replace '\sxmlns="[^"]*"'))
+    $text = { param($node, $path) [string]$node.CreateNavigator().Evaluate("string($path)") }
+    $instances = & $text $document 'Task/Settings/MultipleInstancesPolicy'
+    New-Object PSObject -Property @{
+        Enabled = 'false', '0' -notcontains (& $text $document 'Task/Settings/Enabled')
+        Accounts = @($document.SelectNodes('Task/Principals/Principal/UserId | Task/Principals/Principal/GroupId') | ForEach-Object { $_.InnerText })
+        Instances = if ($instances) { $instances } else { 'IgnoreNew' }
+        Triggers = @($document.SelectNodes('Task/Triggers/*') | ForEach-Object {
+            New-Object PSObject -Property @{
+                Enabled = 'false', '0' -notcontains (& $text $_ 'Enabled'); Start = & $text $_ 'self::CalendarTrigger/StartBoundary'
+                Days = @($_.SelectNodes('ScheduleByWeek/DaysOfWeek/*') | ForEach-Object { $_.Name })
+            }
+        })
+    }
+}
+
+function Get-FleetTask([string]$Folder) {
+    # Tasks of a folder of Task Scheduler, such as \Microsoft\OnlineBackup: its registry knows their names, schtasks the rest.
+    # Name, Problem (why the rest is not known, '' when it is), and what ConvertFrom-FleetTask gives.
+    $tree = "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree$Folder"
+    foreach ($name in @(Get-FleetRegistrySubKey $tree | Where-Object { (Get-FleetRegistryValue "$tree\$_" 'Id').Exists })) {
+        $done = Invoke-FleetNative 'schtasks.exe' @('/query', '/tn', "$Folder\$name", '/xml') 30
+        $task, $problem = (New-Object PSObject), ''
+        if (-not $done.Found) { $problem = 'schtasks.exe is missing' }
+        elseif ($done.TimedOut) { $problem = 'schtasks gave no answer within 30 s' }
+        elseif ($done.ExitCode -ne 0) { $problem = "schtasks can't read it (exit code $($done.ExitCode))" }
+        else { try { $task = ConvertFrom-FleetTask ($done.Output -join "`n") } catch { $problem = "schtasks gave no XML of it: $_" } }
+        Add-Member -InputObject $task -MemberType NoteProperty -Name Name -Value $name
+        Add-Member -InputObject $task -MemberType NoteProperty -Name Problem -Value $problem -PassThru
+    }
+}
+
+function Get-FleetWinHttpProxy {
+    # The value is a header of 12 bytes (bit 2 of the last number: a proxy is set), then the length of its text and the text.
+    $value = (Get-FleetRegistryValue 'HKLM\Software\Microsoft\Windows\CurrentVersion\Internet Settings\Connections' 'WinHttpSettings').Value
+    if ($value -isnot [byte[]] -or $value.Length -lt 16 -or -not ($value[8] -band 2)) { return }
+    $length = [BitConverter]::ToInt32($value, 12)
+    if ($length -gt 0 -and $length -le $value.Length - 16) { [Text.Encoding]::ASCII.GetString($value, 16, $length) }
+}
+
+function ConvertFrom-FleetProxyText([string]$Text) {
+    # "host:port", "http=host:port;https=host:port" or an address with a login: Name, Port and Text (host:port) of each.
+    foreach ($part in $Text -split '[;\s]+') {
+        $bare = $part -replace '^[a-z]+=' -replace '^[a-z0-9]+://' -replace '^.*@' -replace '/.*$'
+        if ($bare -match '^(\[[0-9a-f:.]+\]|[^:]+)(?::([0-9]{1,5}))?$') {
+            $port = if ($Matches[2]) { [int]$Matches[2] } else { 80 }
+            New-Object PSObject -Property @{ Name = $Matches[1].Trim('[', ']'); Port = $port; Text = "$($Matches[1]):$port" }
+        }
+    }
+}
+
 function Get-FleetExtensionWork {
     # What the backup extension says to be at: its newest status file, when that is of the last two hours and tells
     # "transitioning" (one of four words that no language changes); '' otherwise. An older one was left by a crash.

@@ -27,28 +27,9 @@ param([int]$connect_seconds = 5)
 
 $internet = 'Software\Microsoft\Windows\CurrentVersion\Internet Settings'
 
-function Get-WinHttpProxy {
-    # The value is a header of 12 bytes (bit 2 of the last number: a proxy is set), then the length of its text and the text.
-    $value = (Get-FleetRegistryValue "HKLM\$internet\Connections" 'WinHttpSettings').Value
-    if ($value -isnot [byte[]] -or $value.Length -lt 16 -or -not ($value[8] -band 2)) { return }
-    $length = [BitConverter]::ToInt32($value, 12)
-    if ($length -gt 0 -and $length -le $value.Length - 16) { [Text.Encoding]::ASCII.GetString($value, 16, $length) }
-}
-
-function ConvertFrom-ProxyText([string]$Text) {
-    # "host:port", "http=host:port;https=host:port" or an address with a login: host and port of each.
-    foreach ($part in $Text -split '[;\s]+') {
-        $bare = $part -replace '^[a-z]+=' -replace '^[a-z0-9]+://' -replace '^.*@' -replace '/.*$'
-        if ($bare -match '^(\[[0-9a-f:.]+\]|[^:]+)(?::([0-9]{1,5}))?$') {
-            $port = if ($Matches[2]) { [int]$Matches[2] } else { 80 }
-            New-Object PSObject -Property @{ Name = $Matches[1].Trim('[', ']'); Port = $port; Text = "$($Matches[1]):$port" }
-        }
-    }
-}
-
 Assert-FleetAdministrator
 $settings = New-Object Collections.ArrayList
-foreach ($text in @(Get-WinHttpProxy)) { [void]$settings.Add(@('WinHTTP', $text)) }
+foreach ($text in @(Get-FleetWinHttpProxy)) { [void]$settings.Add(@('WinHTTP', $text)) }
 $system = "HKU\S-1-5-18\$internet"
 if ((Get-FleetRegistryValue $system 'ProxyEnable').Value -eq 1) { [void]$settings.Add(@('SYSTEM', (Get-FleetRegistryValue $system 'ProxyServer').Value)) }
 foreach ($name in 'HTTP_PROXY', 'HTTPS_PROXY') { [void]$settings.Add(@($name, (Get-FleetRegistryValue 'HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' $name).Value)) }
@@ -57,7 +38,7 @@ $shown = New-Object Collections.ArrayList
 $down = New-Object Collections.ArrayList
 $tried = @{}
 foreach ($setting in $settings) {
-    foreach ($proxy in @(ConvertFrom-ProxyText $setting[1])) {
+    foreach ($proxy in @(ConvertFrom-FleetProxyText $setting[1])) {
         $text = "$($proxy.Text) ($($setting[0]))"
         if ($shown -contains $text) { continue }
         [void]$shown.Add($text)
