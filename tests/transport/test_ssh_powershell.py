@@ -41,7 +41,9 @@ class WindowsGuest:
 
 
 def script(nonce: str, text: str, *, mutates: bool = False) -> Script:
-    return Script(Shell.POWERSHELL, nonce, line(text.encode()), 60.0, "test", "0" * 64, mutates)
+    return Script(
+        Shell.POWERSHELL, nonce, line(f"{text}\n# fleet: end\n".encode()), 60.0, "test", "0" * 64, mutates
+    )
 
 
 def answering(nonce: str, message: str) -> str:
