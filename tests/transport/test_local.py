@@ -87,4 +87,5 @@ def test_powershell() -> None:
 
 def _powershell_line(text: str) -> bytes:
     packer = zlib.compressobj(wbits=-15)
-    return base64.b64encode(packer.compress(text.encode()) + packer.flush()) + b"\n"
+    whole = f"{text}\n# fleet: end\n".encode()
+    return base64.b64encode(packer.compress(whole) + packer.flush()) + b"\n"
