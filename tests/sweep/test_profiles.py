@@ -15,7 +15,6 @@ from tests.catalog.support import CHECK, Folder, complaint
 from tests.sweep.readiness_index import CATALOGUE, INDEX, build
 
 STILL_TO_COME = {
-    "mars-av",
     "mars-last-job",
     "mars-module",
     "mars-proxy",
