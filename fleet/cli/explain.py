@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -15,7 +16,15 @@ from fleet.model import printable
 from fleet.report import explanation
 
 
-@click.command()
+class NegativeNumbers(click.Command):
+    """A command whose arguments may be negative numbers, as PowerShell prints error codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A blank before the sign keeps it from being read as an option."""
+        return super().parse_args(ctx, [re.sub(r"^(?=-[0-9]+,?$)", " ", each) for each in args])
+
+
+@click.command(cls=NegativeNumbers)
 @click.argument(
     "words",
     metavar="CODE|TEXT...",

@@ -38,6 +38,13 @@ def test_a_code_is_explained_and_nobody_is_contacted(explain: Explain) -> None:
     assert not ended.err
 
 
+@pytest.mark.parametrize("words", [("-2147212524",), ("380008,", "-2147212524"), ("--", "-2147212524")])
+def test_a_negative_code_is_no_option(explain: Explain, words: tuple[str, ...]) -> None:
+    ended = explain(*words)
+    assert ended.code == 0
+    assert "0x80042314 · " in ended.out
+
+
 def test_several_codes_are_explained_one_after_the_other(explain: Explain) -> None:
     ended = explain("380008,UserErrorSkuNotAvailable")
     first, second = ended.out.split("-" * WIDTH)
