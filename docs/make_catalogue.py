@@ -20,8 +20,8 @@ HEAD = """\
 # Faults, and what fleet does about them
 
 Written by `./dev docs` from `scripts/runbooks/`; a test compares the two. The faults are those of Azure's
-own documents on Azure VM backup and the guest agents. `fleet explain CODE` shows the same in a terminal,
-and finds it by a pasted message too.
+own documents on Azure VM backup, the guest agents and the MARS agent. `fleet explain CODE` shows the same
+in a terminal, and finds it by a pasted message too.
 
 Each fault is one of these:
 

@@ -121,7 +121,7 @@ class Finder:
 
     def _by_words(self, text: str) -> list[Match]:
         asked = _stems(text)
-        total = sum(self._weight(stem) for stem in asked)
+        total = self._weights(asked)
         if not total:
             return []
         scored = [(self._score(id, asked, total), id) for id in self._books]
@@ -138,14 +138,14 @@ class Finder:
 
         A phrase counts as met only by several words: one alone stands in too many messages.
         """
-        met = sum(self._weight(stem) for stem in asked & self._about[id])
+        met = self._weights(asked & self._about[id])
         best = (_ABOUT * met / total, 0.0)
         for phrase in self._phrases[id]:
             shared = asked & phrase
             if not shared:
                 continue
-            met = sum(self._weight(stem) for stem in shared)
-            of_phrase = met / sum(self._weight(stem) for stem in phrase)
+            met = self._weights(shared)
+            of_phrase = met / self._weights(phrase)
             of_question = met / total
             fit = max(of_question, of_phrase if len(shared) >= min(3, max(2, len(phrase))) else 0.0)
             best = max(best, (fit, met * of_phrase))
@@ -170,6 +170,10 @@ class Finder:
         return Counter(
             stem for id, phrases in self._phrases.items() for stem in self._about[id].union(*phrases)
         )
+
+    def _weights(self, stems: set[str]) -> float:
+        """Their sum to the last digit, whatever their order: a phrase that is met counts 1, not nearly 1."""
+        return math.fsum(self._weight(stem) for stem in stems)
 
     def _weight(self, stem: str) -> float:
         return math.log(1 + len(self._books) / (self._spread[stem] or 0.5))

@@ -12,13 +12,38 @@ from fleet.catalog import Catalog, load
 from fleet.model import Runbook
 from tests.catalog.catalogue_index import CATALOGUE, INDEX, build
 
-COVERED = ("azvm-", "agent-")
-"""Families of faults that are answered; the third, mars-, follows."""
+COVERED = ("azvm-", "agent-", "mars-")
+"""Families of faults that are answered: all that the catalogue has."""
 
-GUEST_PART_STILL_TO_COME: set[str] = set()
+GUEST_PART_STILL_TO_COME: set[str] = {
+    "mars-agent-on-azure-vm",
+    "mars-backup-completed-with-warnings",
+    "mars-connect-failed-100050",
+    "mars-critical-inconsistency-folder-recreated",
+    "mars-invalid-vault-credentials-34513",
+    "mars-job-already-in-progress",
+    "mars-msonlinebackup-module-files",
+    "mars-offline-backup-azure-powershell-370",
+    "mars-powershell-version-3",
+    "mars-psmodulepath",
+    "mars-reregister-server-prereqs",
+    "mars-resource-not-provisioned-230006",
+    "mars-restore-volume-mount-fails",
+    "mars-scratch-attributes",
+    "mars-scratch-location-valid",
+    "mars-set-encryption-key-failed",
+    "mars-task-account",
+    "mars-task-trigger-enabled",
+    "mars-unsupported-drives-and-attributes-excluded",
+    "mars-vault-credential-download-403",
+    "mars-vault-credential-wrong-vault-100110",
+    "mars-warning-0x8007018b-cloud-file",
+    "mars-warning-0x80070570-corrupt-file",
+}
 """Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
 
-This list has to become empty: whoever builds a check takes its fault off.
+This list has to become empty: whoever builds a check takes its fault off. The MARS agent's checks are being
+built (issue C); a few of its faults lie in files and vaults that only a person can look at, and say so.
 """
 
 SYSTEMS = {"linux": "linux", "windows": "windows", "any": None, "outside-guest": None}
@@ -54,6 +79,8 @@ def test_the_index_is_that_of_the_catalogue() -> None:
 def test_there_are_as_many_faults_as_the_documents_have() -> None:
     assert sum(id.startswith("azvm-") for id in ENTRIES) == 56
     assert sum(id.startswith("agent-") for id in ENTRIES) == 13
+    assert sum(id.startswith("mars-") for id in ENTRIES) == 49
+    assert len(index()["entries"]) == len(ENTRIES) == 118
 
 
 def test_every_name_in_a_runbook_leads_somewhere() -> None:

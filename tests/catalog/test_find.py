@@ -56,6 +56,25 @@ class TestCodes:
     def test_a_key_is_its_own_key(self, code: str) -> None:
         assert key(key(code)) == key(code)
 
+    @pytest.mark.parametrize(
+        ("code", "id"),
+        [
+            ("34513", "mars-invalid-vault-credentials-34513"),
+            ("ID: 34513", "mars-invalid-vault-credentials-34513"),
+            ("Errore: 100050", "mars-connect-failed-100050"),
+            ("(407)", "mars-connect-failed-100050"),
+            ("0x1FC07", "mars-activation-incomplete-0x1fc07"),
+            ("130055", "mars-activation-incomplete-0x1fc07"),
+            ("80070570", "mars-warning-0x80070570-corrupt-file"),
+            ("-2147023504", "mars-warning-0x80070570-corrupt-file"),
+            ("0x80070003", "mars-warning-0x80070002-file-not-found"),
+            ("230006", "mars-resource-not-provisioned-230006"),
+            ("SalLowDiskSpace", "mars-sal-low-disk-space"),
+        ],
+    )
+    def test_those_of_the_mars_agent_lead_to_its_runbooks(self, code: str, id: str) -> None:
+        assert ids(code) == [id]
+
 
 class TestSeveralAtOnce:
     @pytest.mark.parametrize(
@@ -90,6 +109,17 @@ MESSAGES = [
     ("bitlocker", "azvm-bitlocker-locked"),
     ("SELinux", "azvm-selinux-waagent-path"),
     ("snapshot limits", "azvm-snapshot-limit-reached"),
+    ("The vault credentials provided are invalid", "mars-invalid-vault-credentials-34513"),
+    (
+        "Il file \u00e8 danneggiato o non ha le credenziali pi\u00f9 recenti del servizio di ripristino",
+        "mars-invalid-vault-credentials-34513",
+    ),
+    ("S\u00e4kerhetskopieringsjobbet slutf\u00f6rdes med varningar", "mars-backup-completed-with-warnings"),
+    (
+        "O agente n\u00e3o p\u00f4de se conectar ao Backup do Microsoft Azure",
+        "mars-connect-failed-100050",
+    ),
+    ("L'accesso al file Cloud \u00e8 stato negato.", "mars-warning-0x8007018b-cloud-file"),
 ]
 """Pasted as they are, with other accents, in another case, or only a word or two."""
 
