@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from fleet.catalog import codes, files, header, profile, runbook
+from fleet.catalog import bundle, codes, files, header, profile, runbook
+from fleet.catalog.bundle import Bundle
 from fleet.catalog.folder import scripts_folder
 from fleet.catalog.profile import Profile
 from fleet.errors import CatalogError, Place, UsageError, UsageErrors
@@ -24,7 +25,7 @@ _Value = TypeVar("_Value")
 def load(directories: Sequence[Path] = ()) -> Catalog:
     """Load fleet's own scripts and those in further folders.
 
-    They have ``sh/``, ``ps/``, ``runbooks/`` and ``profiles/``, or some of these.
+    They have ``sh/``, ``ps/``, ``runbooks/``, ``profiles/`` and ``bundles/``, or some of these.
 
     Raises CatalogError, or UsageErrors for several, for what is wrong in the further folders.
     """
@@ -60,21 +61,24 @@ class _Lazy(Mapping[str, _Value]):
 
 
 class Catalog:
-    """Snippets, runbooks and profiles by name; made by ``load``. The first folder is fleet's own."""
+    """Snippets, runbooks, profiles and bundles by name; made by ``load``. The first folder is fleet's own."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
         self._scripts: dict[str, dict[Shell, Path]] = {}
         self._books: dict[str, Path] = {}
         self._profiles: dict[str, Path] = {}
+        self._bundles: dict[str, Path] = {}
         for folder in folders:
             _refuse_unusable(folder)
             self._add_scripts(folder)
             _add(folder / "runbooks", self._books)
             _add(folder / "profiles", self._profiles)
+            _add(folder / "bundles", self._bundles)
         self.snippets: Mapping[str, Snippet] = _Lazy(self._scripts, self._read_snippet)
         self.runbooks: Mapping[str, Runbook] = _Lazy(self._books, self._read_runbook)
         self.profiles: Mapping[str, Profile] = _Lazy(self._profiles, self._read_profile)
+        self.bundles: Mapping[str, Bundle] = _Lazy(self._bundles, self._read_bundle)
 
     def snippet(self, name: str) -> Snippet:
         """Give the snippet of that name."""
@@ -93,6 +97,12 @@ class Catalog:
         if id not in self.profiles:
             raise CatalogError(f'no profile is called "{id}"{files.suggestion(id, self.profiles)}')
         return self.profiles[id]
+
+    def bundle(self, id: str) -> Bundle:
+        """Give the bundle of that id."""
+        if id not in self.bundles:
+            raise CatalogError(f'no bundle is called "{id}"{files.suggestion(id, self.bundles)}')
+        return self.bundles[id]
 
     def by_code(self, code: str) -> Runbook:
         """Give the runbook that answers an error code, in any form in which users see it."""
@@ -145,6 +155,9 @@ class Catalog:
         for name, path in self._profiles.items():
             if path.parent in parts:
                 yield functools.partial(self._verify_profile, name)
+        for name, path in self._bundles.items():
+            if path.parent in parts:
+                yield functools.partial(self._read_bundle, name, checked=False)
 
     def _verify_snippet(self, name: str) -> None:
         snippet = self._read_snippet(name, checked=False)
@@ -190,6 +203,9 @@ class Catalog:
             self._own_checks(name, checked=checked), functools.partial(self._own_checks, checked=checked)
         )
 
+    def _read_bundle(self, name: str, *, checked: bool = True) -> Bundle:
+        return bundle.parse(name, files.read(self._bundles[name]), checked=checked)
+
     def _own_checks(self, name: str, *, checked: bool) -> Profile:
         if name not in self._profiles:
             raise CatalogError(f'no profile is called "{name}"{files.suggestion(name, self._profiles)}')
@@ -211,7 +227,7 @@ class Catalog:
         return found
 
 
-_PARTS = ("sh", "ps", "runbooks", "profiles")
+_PARTS = ("sh", "ps", "runbooks", "profiles", "bundles")
 
 
 def _refuse_unusable(folder: Path) -> None:
@@ -219,7 +235,7 @@ def _refuse_unusable(folder: Path) -> None:
         raise CatalogError("is no folder of scripts", Place(folder))
     parts = [folder / part for part in _PARTS if (folder / part).is_dir()]
     if not parts:
-        raise CatalogError("has none of the folders sh, ps, runbooks and profiles", Place(folder))
+        raise CatalogError("has none of the folders sh, ps, runbooks, profiles and bundles", Place(folder))
     for part in (folder, *parts):
         files.refuse_shared(part)
 

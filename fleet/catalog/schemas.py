@@ -1,4 +1,4 @@
-"""What a snippet's header, a runbook and a profile may look like; also published as JSON Schemas for editors.
+"""What the files of the catalogue may look like; also published as JSON Schemas for editors.
 
 Importing pydantic takes longer (about 75 ms) than loading the whole catalogue, so this module is imported
 only to check files of users, to say what is wrong with a file, and to write the published schemas.
@@ -198,6 +198,62 @@ class ProfileSchema(_Document):
     sources: list[SourceSchema] = []
 
 
+Megabytes = Annotated[int, Field(ge=1, le=20_000)]
+
+
+class BundleFilesSchema(_Document):
+    """Files of a guest. What must never be collected (keys, credentials) is refused."""
+
+    name: Name
+    paths: Annotated[
+        list[Text], Field(min_length=1, description="Whole paths; *, ? and ** for folders below each other")
+    ]
+    megabytes: Annotated[Megabytes, Field(description="Of each file; of a larger one the end is taken")] = 20
+    files: Annotated[int, Field(ge=1, le=10_000, description="At most, the newest")] = 100
+    listing: Annotated[bool, Field(description="Names, sizes and times only")] = False
+
+
+class BundleCommandSchema(_Document):
+    """A program whose output is taken."""
+
+    name: Name
+    run: Annotated[list[Text], Field(min_length=1, description="The program and its arguments; no shell")]
+    seconds: Annotated[int, Field(ge=1, le=600)] = 60
+    megabytes: Megabytes = 5
+
+
+class BundleProviderSchema(_Document):
+    """Who wrote the events."""
+
+    provider: Annotated[Text, Field(description="A provider of Windows; a unit of systemd, or kernel")]
+    ids: Annotated[list[int], Field(description="Only these events; Windows only")] = []
+
+
+class BundleEventsSchema(_Document):
+    """Events of a log."""
+
+    name: Name
+    log: Annotated[str, Field(pattern=r"^[A-Za-z0-9 /_-]+$", description="A log of Windows, or journal")]
+    providers: list[BundleProviderSchema] = []
+    megabytes: Megabytes = 20
+
+
+class BundleSchema(_Document):
+    """A fleet bundle: what to collect from a guest for a support case, and how much of it at most."""
+
+    model_config = ConfigDict(title="fleet bundle")
+
+    id: Name
+    title: Annotated[str, Field(min_length=1, max_length=100)]
+    about: Text
+    os: Literal["linux", "windows"]
+    megabytes: Annotated[Megabytes, Field(description="Of one guest at most")] = 500
+    files: list[BundleFilesSchema] = []
+    commands: list[BundleCommandSchema] = []
+    events: list[BundleEventsSchema] = []
+    sources: list[SourceSchema] = []
+
+
 class WaiverSchema(_Document):
     """A finding that somebody answers for on some hosts, for a time."""
 
@@ -292,6 +348,11 @@ def profile_problems(fields: dict[str, Any]) -> list[Problem]:
     return _problems(ProfileSchema, fields)
 
 
+def bundle_problems(fields: dict[str, Any]) -> list[Problem]:
+    """Say what is wrong with the shape of a bundle."""
+    return _problems(BundleSchema, fields)
+
+
 def waivers_problems(fields: dict[str, Any]) -> list[Problem]:
     """Say what is wrong with the shape of a waivers file."""
     return _problems(WaiversSchema, fields)
@@ -303,6 +364,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "snippet-header.schema.json": HeaderSchema,
         "runbook.schema.json": RunbookSchema,
         "profile.schema.json": ProfileSchema,
+        "bundle.schema.json": BundleSchema,
         "waivers.schema.json": WaiversSchema,
         "explain.schema.json": ExplainSchema,
     }
@@ -352,6 +414,9 @@ _PARTS: dict[str, type[_Document]] = {
     "checks": ProfileCheckSchema,
     "to_come": ToComeSchema,
     "waivers": WaiverSchema,
+    "files": BundleFilesSchema,
+    "commands": BundleCommandSchema,
+    "events": BundleEventsSchema,
     "sources": SourceSchema,
     "steps": StepSchema,
     "decisions": DecisionSchema,

@@ -36,6 +36,7 @@ class TestOwnFiles:
             ("ps", {".ps1", ".j2"}),
             ("runbooks", {".yaml"}),
             ("profiles", {".yaml"}),
+            ("bundles", {".yaml"}),
         ):
             strays = [path.name for path in (folder / part).iterdir() if path.suffix not in suffixes]
             assert strays == []
@@ -44,7 +45,8 @@ class TestOwnFiles:
         """Its import would take most of the time a quick command has."""
         program = (
             "import sys; from fleet import catalog; c = catalog.load(); "
-            "[*c.snippets.values()], [*c.runbooks.values()], c.digest; sys.exit('pydantic' in sys.modules)"
+            "[*c.snippets.values()], [*c.runbooks.values()], [*c.bundles.values()], c.digest; "
+            "sys.exit('pydantic' in sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
@@ -132,7 +134,7 @@ class TestUsersFolder:
             complaint(lambda: catalog.load([tmp_path / "no"]))
             == f"{tmp_path / 'no'}: is no folder of scripts"
         )
-        assert "has none of the folders sh, ps, runbooks and profiles" in complaint(
+        assert "has none of the folders sh, ps, runbooks, profiles and bundles" in complaint(
             lambda: catalog.load([tmp_path])
         )
 
