@@ -29,7 +29,7 @@
 #   volumes    beginning of paths -> drive_type, size, free of the volume on which they lie
 #   defender   present, paths, processes, hidden (a policy hides them), managed (changes do not take)
 #   hashes, versions   path of a file -> its SHA-256, its product version
-#   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, registry (keys that come), reads (changes nothing);
+#   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, missing, registry (keys that come), reads (changes nothing);
 #              gives: services and registry that are there when it has succeeded
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
@@ -321,7 +321,7 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
 
 function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSeconds) {
     $result = @{ Found = $false; TimedOut = $false; ExitCode = $null; Output = @() }
-    if ($FakeState.programs.ContainsKey($Name)) {
+    if ($FakeState.programs.ContainsKey($Name) -and -not $FakeState.programs[$Name].ContainsKey('missing')) {
         $planned = $FakeState.programs[$Name]
         $result.Found = $true
         $result.Output = @($planned['output'] | Where-Object { $null -ne $_ })

@@ -101,6 +101,12 @@ function Get-FleetVcRuntime {
     ''
 }
 
+function Get-FleetMarsFolder {
+    # Where the MARS agent is installed, as its setup wrote it down, or where it goes when nobody says otherwise.
+    $path = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Windows Azure Backup\Setup' 'InstallPath').Value
+    if ($path) { $path.TrimEnd('\') } else { 'C:\Program Files\Microsoft Azure Recovery Services Agent' }
+}
+
 function ConvertFrom-FleetTask([string]$Xml) {
     # Of a task's XML, whose elements and defaults no language changes: Enabled, Accounts (as written: names or SIDs), Instances
     # (MultipleInstancesPolicy) and Triggers: Enabled, Start (as written, '' unless of a calendar) and Days (of a weekly one).
