@@ -40,10 +40,11 @@ GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-warning-0x8007018b-cloud-file",
     "mars-warning-0x80070570-corrupt-file",
 }
-"""Faults whose check in the guest is not built yet; their runbooks say what a person does by hand.
+"""Faults that no check in the guest detects by itself yet; their runbooks say what a person does by hand.
 
-This list has to become empty: whoever builds a check takes its fault off. The MARS agent's checks are being
-built (issue C); a few of its faults lie in files and vaults that only a person can look at, and say so.
+This list has to become empty: whoever builds a check takes its fault off. Those of the MARS agent are under
+way (issue C): several of them share one check, which the runbook names; a few lie in files and vaults that
+only a person looks at.
 """
 
 SYSTEMS = {"linux": "linux", "windows": "windows", "any": None, "outside-guest": None}
