@@ -18,6 +18,10 @@ pytestmark = pytest.mark.windows_lab
 
 CONFIG = r"HKLM\SOFTWARE\Microsoft\Windows Azure Backup\Config"
 SCRATCH = r"C:\Program Files\Microsoft Azure Recovery Services Agent\Scratch"
+AGENT = r"C:\Program Files\Microsoft Azure Recovery Services Agent"
+TREE = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree\Microsoft"
+SYSTEM_INTERNET = r"HKU\S-1-5-18\Software\Microsoft\Windows\CurrentVersion\Internet Settings"
+ENVIRONMENT = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment"
 SERVICING = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing"
 
 
@@ -81,3 +85,49 @@ def test_an_update_is_dated_by_the_servicing_store_and_a_restart_is_seen(windows
 
 def test_without_antivirus_software_nothing_has_to_be_left_out(windows: Windows) -> None:
     windows.run("mars-av", "ok")
+
+
+def test_the_scheduled_task_is_known_by_the_registry_and_read_by_schtasks(windows: Windows) -> None:
+    windows.guest.set_reg(rf"{TREE}\OnlineBackup\Microsoft-OnlineBackup", {"Id": "{1}"})
+    windows.guest.set_reg(rf"{TREE}\Windows\Backup\Microsoft-Windows-WindowsBackup", {"Id": "{2}"})
+    windows.look()
+    (task,) = windows.run("mars-task", "ok").data["tasks"]
+    assert (task["accounts"], task["instances"], task["triggers"]) == (["S-1-5-18"], "IgnoreNew", 1)
+    clash = windows.run("mars-schedule-clash", "failed").data["clashes"]
+    assert clash == ["MARS 22:00, Windows Server Backup 22:00"]
+    assert windows.changes() == {}
+
+
+def test_the_last_job_is_the_newest_event_of_the_agents_log(
+    windows: Windows, windows_lab: ModuleType
+) -> None:
+    windows_lab.write_events(windows.guest.drive, [])
+    assert "no backup" in windows.run("mars-last-job", "failed").message.raw
+    job = {"log": "CloudBackup/Operational", "provider": "CloudBackup", "level": 4, "text": "-"}
+    ended = [{**job, "id": 11, "minutes_ago": 90}, {**job, "id": 3, "minutes_ago": 60}]
+    windows_lab.write_events(windows.guest.drive, ended)
+    assert windows.run("mars-last-job", "ok").data["event"] == 3
+    windows.guest.write(rf"{AGENT}\temp\LastBackupFailedFiles0001.txt", "C:\\Data\\open.pst 0x80070020\r\n")
+    windows_lab.write_events(windows.guest.drive, [*ended, {**job, "id": 10, "minutes_ago": 30}])
+    assert windows.run("mars-last-job", "failed").data["failed_files"] == [{"code": "0x80070020", "count": 1}]
+
+
+def test_the_module_is_loaded_in_a_powershell_of_its_own_and_looked_for_on_the_path(windows: Windows) -> None:
+    manifest = rf"{AGENT}\bin\Modules\MSOnlineBackup\MSOnlineBackup.psd1"
+    windows.guest.write(manifest, "@{ ModuleVersion = '1.0' }")
+    windows.guest.set_reg(ENVIRONMENT, {"PSModulePath": rf"C:\Other;{AGENT}\bin\Modules"})
+    windows.look()
+    windows.run("mars-module", "ok")
+    assert windows.changes() == {}
+    windows.guest.set_reg(ENVIRONMENT, {"PSModulePath": r"C:\Other"})
+    data = windows.run("mars-module", "failed").data
+    assert (data["loads"], data["on_path"]) == (True, False)
+    windows.guest.write(manifest, "@{ ModuleVersion = ")
+    assert windows.run("mars-module", "failed").data["loads"] is False
+
+
+def test_proxy_and_trusted_sites_are_read_from_the_hive_of_system(windows: Windows) -> None:
+    windows.guest.set_reg(SYSTEM_INTERNET, {"ProxyEnable": 1, "ProxyServer": "proxy.example:8080"})
+    windows.run("mars-proxy", "ok", proxy="proxy.example:8080")
+    windows.guest.set_reg(rf"{SYSTEM_INTERNET}\ZoneMap\Domains\windows.net", {"https": 2})
+    assert windows.run("mars-trusted-sites", "failed").data["trusted"] == ["windows.net"]
