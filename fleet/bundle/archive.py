@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO, Literal, Protocol, Self, cast
+from typing import IO, BinaryIO, Literal, Self, cast
 
 from fleet import __version__
 from fleet.bundle import manifest
 from fleet.bundle.cleaning import Cleaned, Cleaner, Uncleanable
 from fleet.bundle.folders import folder
 from fleet.bundle.manifest import Entry, Manifest, Missing, StandsOut, moment
+from fleet.bundle.signatures import Scanner, Signatures
 from fleet.errors import FleetError, UsageError
 from fleet.model import NAME, printable
 from fleet.report.bundle_page import HostPart, Page, Row, Sign, to_html
@@ -37,20 +38,15 @@ _TAILS = 4 * 1024 * 1024
 _LONGEST_ORIGIN = 1024
 
 
-class Watcher(Protocol):
-    """Looks at what is written, as it is written."""
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-
 class Archive:
     """An archive that is being written; leave its context to have it finished."""
 
-    def __init__(self, path: Path, *, run: str, created: datetime, cleaner: Cleaner) -> None:
+    def __init__(
+        self, path: Path, *, run: str, created: datetime, cleaner: Cleaner, signatures: Signatures
+    ) -> None:
         self.path = path
         self._part = path.with_name(path.name + ".part")
-        self._run, self._created, self._cleaner = run, created, cleaner
+        self._run, self._created, self._cleaner, self._signatures = run, created, cleaner, signatures
         self._hosts: dict[str, str] = {}
         self._files: list[Entry] = []
         self._missing: list[Missing] = []
@@ -107,7 +103,6 @@ class Archive:
         taken: datetime,
         suffix: Suffix = "txt",
         truncated: str | None = None,
-        watcher: Watcher | None = None,
     ) -> Entry | None:
         """Take a file; None where the level forbids it, which is then among what is missing.
 
@@ -116,7 +111,7 @@ class Archive:
         if not NAME.fullmatch(item):
             raise ValueError(f"not a name of an item: {item!r}")
         name = f"{self.host(host)}/{len(self._files) + 1:04d}-{item}.{suffix}"
-        sink = _Sink(self._zip, self._info(name), watcher)
+        sink = _Sink(self._zip, self._info(name), self._signatures.scanner(origin))
         cleaned = Cleaned(binary=False, left_out=0)
         try:
             cleaned = self._cleaner.stream(source, cast(BinaryIO, sink))
@@ -160,6 +155,13 @@ class Archive:
             left_out=cleaned.left_out,
         )
         self._files.append(entry)
+        if not cleaned.binary:
+            self._stands_out += [
+                StandsOut(
+                    entry.host, entry.name, sign.what, sign.times, self._shown(sign.first), sign.runbook
+                )
+                for sign in sink.scanner.signs()
+            ]
         if not cleaned.binary and self._tails_size + len(sink.tail) <= _TAILS:
             self._tails_size += len(sink.tail)
             self._tails[sink.name] = _decoded(bytes(sink.tail))
@@ -169,10 +171,6 @@ class Archive:
         """Note what was asked for and is not there."""
         self.host(host)
         self._missing.append(Missing(self._shown(host), item, self._shown(origin), self._shown(reason)))
-
-    def stands_out(self, entry: Entry, what: str, *, times: int, first: str, runbook: str | None) -> None:
-        """Note a sign of a fault in a file that was added; ``first`` is a line of it."""
-        self._stands_out.append(StandsOut(entry.host, entry.name, what, times, self._shown(first), runbook))
 
     def results(self, document: str) -> None:
         """Take the run's own results, as JSON."""
@@ -218,8 +216,8 @@ class Archive:
 class _Sink(io.RawIOBase):
     """An entry of the archive, begun with the first byte: what is refused before leaves none behind."""
 
-    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, watcher: Watcher | None) -> None:
-        self._archive, self._info, self._watcher = archive, info, watcher
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, scanner: Scanner) -> None:
+        self._archive, self._info, self.scanner = archive, info, scanner
         self._entry: IO[bytes] | None = None
         self.name = info.filename
         self.size = 0
@@ -239,8 +237,7 @@ class _Sink(io.RawIOBase):
         self.size += len(data)
         self.sha256.update(data)
         self.tail = (self.tail + data[-_TAIL:])[-_TAIL:]
-        if self._watcher is not None:
-            self._watcher.feed(data)
+        self.scanner.feed(data)
         return len(data)
 
     @property

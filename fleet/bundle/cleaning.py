@@ -125,18 +125,23 @@ def _encoding(source: BinaryIO) -> tuple[str | None, bytes]:
     start = b""
     while len(start) < 4096 and (data := source.read(4096 - len(start))):
         start += data
+    return encoding_of(start), start
+
+
+def encoding_of(start: bytes) -> str | None:
+    """How a text that begins with these bytes is encoded; None for what is no text."""
     for bom, encoding in _BOMS:
         if start.startswith(bom):
-            return encoding, start
+            return encoding
     even, odd = start[::2].count(0), start[1::2].count(0)
     if not even and not odd:
-        return "utf-8", start
+        return "utf-8"
     half = len(start) // 2
-    if not even and odd > half * 0.7:
-        return "utf-16-le", start
-    if not odd and even > half * 0.7:
-        return "utf-16-be", start
-    return None, start
+    if odd > half * 0.7 and even < half * 0.1:
+        return "utf-16-le"
+    if even > half * 0.7 and odd < half * 0.1:
+        return "utf-16-be"
+    return None
 
 
 def _errors(encoding: str) -> str:

@@ -58,7 +58,7 @@ class StandsOut:
     times: int
     first: str
     """The first line that shows it, escaped and cut."""
-    runbook: str | None
+    runbook: str
     """What answers it."""
 
 

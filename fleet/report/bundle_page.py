@@ -39,7 +39,7 @@ class Sign:
     times: int
     file: str
     first: str
-    runbook: str | None
+    runbook: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet import catalog
 from fleet.bundle.archive import Archive
 from fleet.bundle.cleaning import Cleaner, Level
 from fleet.bundle.folders import folder
 from fleet.bundle.pseudonyms import Pseudonyms
+from fleet.bundle.signatures import Signatures
 from fleet.bundle.verify import verify
 from fleet.errors import UnreachableError, UsageError
 from fleet.model import Secret
 from fleet.redact import Redactor
 
+SIGNATURES = Signatures(catalog.load().runbooks)
 WHEN = datetime(2026, 11, 21, 2, 31, 7, tzinfo=UTC)
 PASSWORD = "Correct-Horse-42"
 
@@ -35,19 +38,17 @@ def archive(path: Path, level: Level = Level.SECRETS) -> Archive:
     pseudonyms = Pseudonyms(bytes(32))
     pseudonyms.add_host("web3.corp.example")
     cleaner = Cleaner(level, Redactor([Secret(PASSWORD)]), pseudonyms)
-    return Archive(path, run="20261121-0231-k4", created=WHEN, cleaner=cleaner)
+    return Archive(path, run="20261121-0231-k4", created=WHEN, cleaner=cleaner, signatures=SIGNATURES)
 
 
 def write(path: Path, level: Level = Level.SECRETS) -> None:
-    text = f"{PASSWORD} web3\n".encode()
+    text = f"{PASSWORD} web3\nFailed to FIFREEZE <b>\n".encode()
     with archive(path, level) as out:
         out.host("web3")
-        log = out.add("web3", "agent-log", io.BytesIO(text), origin="/var/log/waagent.log", taken=WHEN)
-        assert log
+        out.add("web3", "agent-log", io.BytesIO(text), origin="/var/log/waagent.log", taken=WHEN)
         cut = "stopped after 60 s"
         out.add("web3", "uptime", io.BytesIO(b""), origin="uptime", taken=WHEN, truncated=cut)
         out.miss("web9", "extension-logs", origin="/var/log/azure", reason="no such folder")
-        out.stands_out(log, "freezer", times=2, first="line <b>", runbook="azvm-fsfreeze-failed")
         out.results('{"results": []}')
 
 
@@ -110,7 +111,7 @@ class TestAWholeArchive:
         assert policy[1].startswith("default-src &#39;none&#39;; style-src &#39;sha256-")
         assert "<script" not in page
         assert not re.search(r"(?:src|href)=", page)
-        assert "line &lt;b&gt;" in page
+        assert "FIFREEZE &lt;b&gt;" in page
         assert "fleet explain azvm-fsfreeze-failed" in page
         assert "*** web3" in page, "the end of a text can be read without unpacking"
 
@@ -122,16 +123,14 @@ class TestWhatAGuestSays:
     def test_is_harmless_in_every_document(self, tmp_path: Path) -> None:
         path = tmp_path / "case.zip"
         with archive(path) as out:
-            entry = out.add(
+            out.add(
                 "h",
                 "item",
-                io.BytesIO(HOSTILE.encode("utf-8", "surrogateescape")),
+                io.BytesIO(b"Failed to FIFREEZE " + HOSTILE.encode("utf-8", "surrogateescape")),
                 origin=HOSTILE,
                 taken=WHEN,
             )
             out.miss("h", "item", origin=HOSTILE, reason=HOSTILE)
-            assert entry
-            out.stands_out(entry, "sign", times=1, first=HOSTILE, runbook=None)
         assert verify(path).problems == ()
         with zipfile.ZipFile(path) as file:
             page, missing, said = (
@@ -289,6 +288,7 @@ def rewritten(path: Path, change: Callable[[dict[str, bytes]], object]) -> Path:
     return other
 
 
+CONTENT = b"*** web3\nFailed to FIFREEZE <b>\n"
 FIRST = "web3/0001-agent-log.txt"
 
 
@@ -297,7 +297,7 @@ class TestVerify:
         ("change", "problem"),
         [
             (lambda entries: entries.update({FIRST: b"*** web4\n"}), "not what was collected"),
-            (lambda entries: entries.update({FIRST: b"*** web3\n" * 9}), "not what was collected"),
+            (lambda entries: entries.update({FIRST: CONTENT * 9}), "not what was collected"),
             (lambda entries: entries.pop(FIRST), "not in the archive"),
             (lambda entries: entries.update({"web3/0009-more.txt": b""}), "not in the manifest"),
             (lambda entries: entries.update({"../x": b""}), "not a name that fleet gives"),
@@ -324,7 +324,7 @@ class TestVerify:
             broken = tmp_path / "broken.zip"
             broken.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
             with contextlib.suppress(zlib.error, zipfile.BadZipFile), zipfile.ZipFile(broken) as file:
-                if file.read(FIRST) == b"*** web3\n":
+                if file.read(FIRST) == CONTENT:
                     continue  # a bit between the last one that counts and the next byte
             assert verify(broken).problems, at
 

@@ -187,9 +187,8 @@ class TestNames:
 
 
 WORD = st.from_regex(r"[a-z][a-z0-9]{3,9}(-[a-z0-9]{1,4})?", fullmatch=True)
-PIECE = st.one_of(
-    WORD, st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str), st.sampled_from("\n .-_:/\\%@\"'<>,n")
-)
+V6 = st.ip_addresses(v=6).map(str).filter(lambda text: not text.startswith("::ffff:"))  # has two spellings
+PIECE = st.one_of(WORD, st.ip_addresses(v=4).map(str), V6, st.sampled_from("\n .-_:/\\%@\"'<>,n"))
 
 
 @given(names=st.lists(WORD, max_size=4), pieces=st.lists(PIECE, max_size=12))
