@@ -23,6 +23,7 @@ from fleet.bundle.cleaning import Cleaned, Cleaner, Uncleanable
 from fleet.bundle.folders import folder
 from fleet.bundle.manifest import Entry, Manifest, Missing, StandsOut, moment
 from fleet.bundle.signatures import Scanner, Signatures
+from fleet.catalog.never import always_cleaned, never
 from fleet.errors import FleetError, UsageError
 from fleet.model import NAME, printable
 from fleet.report.bundle_page import HostPart, Page, Row, Sign, to_html
@@ -104,17 +105,23 @@ class Archive:
         suffix: Suffix = "txt",
         truncated: str | None = None,
     ) -> Entry | None:
-        """Take a file; None where the level forbids it, which is then among what is missing.
+        """Take a file; None where it is never collected or the level forbids it, then it is missing.
 
+        Files that hold protected settings are masked at every level.
         A source that breaks off (OSError, FleetError) is taken as far as it came, and that is said.
         """
         if not NAME.fullmatch(item):
             raise ValueError(f"not a name of an item: {item!r}")
+        forbidden = never(origin)
+        if forbidden:
+            self.miss(host, item, origin=origin, reason=forbidden)
+            return None
+        cleaner = self._cleaner.at_least_secrets() if always_cleaned(origin) else self._cleaner
         name = f"{self.host(host)}/{len(self._files) + 1:04d}-{item}.{suffix}"
         sink = _Sink(self._zip, self._info(name), self._signatures.scanner(origin))
         cleaned = Cleaned(binary=False, left_out=0)
         try:
-            cleaned = self._cleaner.stream(source, cast(BinaryIO, sink))
+            cleaned = cleaner.stream(source, cast(BinaryIO, sink))
         except Uncleanable as error:
             self.miss(host, item, origin=origin, reason=str(error))
             return None

@@ -70,6 +70,12 @@ class Cleaner:
         self._redactor = redactor
         self._pseudonyms = pseudonyms
 
+    def at_least_secrets(self) -> Cleaner:
+        """The same, masking secrets even where nothing was to be replaced."""
+        return (
+            self if self.level is not Level.NONE else Cleaner(Level.SECRETS, self._redactor, self._pseudonyms)
+        )
+
     @property
     def tally(self) -> Mapping[str, int]:
         """How many places were replaced, by kind."""

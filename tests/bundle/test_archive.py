@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import html
 import io
 import json
 import re
 import unicodedata
+import urllib.parse
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -180,6 +183,61 @@ def test_a_folder_of_a_host_with_a_strange_name(host: str, name: str) -> None:
 def test_hosts_that_differ_in_case_or_form_get_folders_of_their_own() -> None:
     assert folder("WEB", ["web"]) == "web-2"
     assert folder("we\u0301b", ["we_b"]) == folder("w\u00e9b", ["we_b"]).replace("w_b", "we_b-2")
+
+
+class TestWhatIsNeverCollected:
+    def test_is_missing_with_its_reason_whoever_brings_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "case.zip"
+        with archive(path, Level.NONE) as out:
+            for origin in ("/var/lib/waagent/x.prv", r"C:\x\vault.vaultCredentials"):
+                assert out.add("h", "state", io.BytesIO(b"key"), origin=origin, taken=WHEN) is None
+        said = manifest(path)
+        assert said["files"] == []
+        assert all("never collected" in each["reason"] for each in said["missing"])
+
+    def test_protected_settings_are_masked_even_where_nothing_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "case.zip"
+        settings = b'{"protectedSettings": "MIIBtwYJKoZIhvcN", "publicSettings": {}}'
+        with archive(path, Level.NONE) as out:
+            out.add("h", "state", io.BytesIO(settings), origin="/x/config/0.settings", taken=WHEN)
+            out.add("h", "log", io.BytesIO(PASSWORD.encode()), origin="/var/log/x.log", taken=WHEN)
+        with zipfile.ZipFile(path) as file:
+            assert b"MIIBtw" not in file.read("h/0001-state.txt")
+            assert file.read("h/0002-log.txt") == PASSWORD.encode()
+
+
+SECRETS = [f"Pa55-{number}&\"'<w>ört$%{number}xYz" for number in range(12)]
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "URL": lambda secret: urllib.parse.quote(secret, safe=""),
+    "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "base64 of UTF-16": lambda secret: base64.b64encode(secret.encode("utf-16-le")).decode(),
+    "JSON": lambda secret: json.dumps(secret)[1:-1],
+    "JSON in UTF-8": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "XML": lambda secret: secret.replace("&", "&amp;").replace("<", "&lt;"),
+    "HTML": html.escape,
+    "hex": lambda secret: secret.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("level", [Level.SECRETS, Level.FULL])
+def test_no_secret_in_any_form_is_anywhere_in_an_archive(tmp_path: Path, level: Level) -> None:
+    path = tmp_path / "case.zip"
+    cleaner = Cleaner(level, Redactor(Secret(secret) for secret in SECRETS), Pseudonyms())
+    text = "".join(f"line {name} {form(secret)} end\n" for secret in SECRETS for name, form in FORMS.items())
+    with Archive(path, run="r", created=WHEN, cleaner=cleaner, signatures=SIGNATURES) as out:
+        for encoding in ("utf-8", "utf-16"):
+            out.add("h", "log", io.BytesIO(text.encode(encoding)), origin=f"/x/{SECRETS[0]}", taken=WHEN)
+        out.miss("h", "other", origin=SECRETS[1], reason=SECRETS[2])
+        out.results(json.dumps({"message": SECRETS[3]}))
+    with zipfile.ZipFile(path) as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    assert len(contents) == 6
+    for name, data in contents.items():
+        for secret in SECRETS:
+            for form in FORMS.values():
+                for encoding in ("utf-8", "utf-16-le"):
+                    assert form(secret).encode(encoding) not in data, (name, form(secret))
 
 
 class Breaking:
