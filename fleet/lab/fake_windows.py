@@ -90,6 +90,20 @@ _DEFAULT_RIGHTS = {
 }
 """Rights that a snippet looks at, as they are where nobody changed them."""
 
+_PROGRAMS = {
+    "vssadmin providers": {
+        "exit_code": 0,
+        "reads": True,
+        "output": [
+            "Provider name: 'Microsoft Software Shadow Copy provider 1.0'",
+            "   Provider type: System",
+            "   Provider Id: {b5946137-7b9f-4925-af80-51abd60b20d5}",
+            "   Version: 1.0.0.7",
+        ],
+    }
+}
+"""What programs of Windows print where nothing is wrong."""
+
 
 def from_model(state: WindowsState) -> dict[str, Any]:
     """Say what a model guest is in the words of this one, so that one planted guest serves both."""
@@ -125,6 +139,7 @@ def from_model(state: WindowsState) -> dict[str, Any]:
         "registry": registry,
         "processes": [{"id": number, "name": name} for number, name in state.processes.items()],
         "acl": _DEFAULT_RIGHTS,
+        "programs": _PROGRAMS,
     }
 
 
