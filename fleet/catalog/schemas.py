@@ -2,6 +2,9 @@
 
 Importing pydantic takes longer (about 75 ms) than loading the whole catalogue, so this module is imported
 only to check files of users, to say what is wrong with a file, and to write the published schemas.
+
+The shapes of all kinds of files stand together, because they share their parts, and because ruff knows a
+model only in the file that has its base.
 """
 
 from __future__ import annotations
