@@ -35,6 +35,11 @@ _HANGS = "proceeded for accepting signals"
 """The freezer's last words before it hangs with the file systems frozen, when nothing follows them
 (Azure/azure-linux-extensions, issues 951, 1680 and 1868)."""
 
+_BEGINS, _ENDED = "T:S freeze, timeout value", "= Logs during Freeze Start ="
+"""The extension's log before each freeze, and once its freezer has ended
+(Azure/azure-linux-extensions, VMBackup: fsfreezer.py and freezesnapshotter.py)."""
+
+_NEVER_ENDED = "a freeze was begun and never ended before the next one"
 _HANG = "the freezer took the last signal and wrote nothing more: file systems may be frozen"
 
 _LINES: tuple[tuple[re.Pattern[str], str, str], ...] = (
@@ -107,6 +112,8 @@ class Scanner:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._rest = ""
         self._skipping = False
+        self._frozen: str | None = None
+        """The line with which a freeze began that was not seen to end."""
         self._hangs: str | None = None
         """The line with the freezer's last words, while nothing followed it."""
 
@@ -141,6 +148,11 @@ class Scanner:
         if not line:
             return
         self._hangs = line if _HANGS in line else None
+        if _BEGINS in line and self._frozen is not None:
+            self._note(_NEVER_ENDED, "azvm-fsfreeze-failed", self._frozen)
+        if _BEGINS in line or _ENDED in line:
+            self._frozen = None
+        self._frozen = self._hangs or self._frozen
         for what, runbook in dict.fromkeys(self._found(line)):
             self._note(what, runbook, line)
 

@@ -94,6 +94,16 @@ class TestTheFreezer:
     def test_that_went_on_did_not(self) -> None:
         assert signs(self.HANGS + "thawed\n") == {}
 
+    BEGINS = "2026-11-20 23:04:00 [x]T:S freeze, timeout value 60\n"
+    ENDS = "2026-11-20 23:04:09 [x]================== Logs during Freeze Start ==============\n"
+
+    def test_that_never_ended_before_the_next_began_hung(self) -> None:
+        restarted = self.BEGINS + self.HANGS + "starting enable\n" + self.BEGINS + self.HANGS + self.ENDS
+        assert "never ended" in signs(restarted)["azvm-fsfreeze-failed"].what
+
+    def test_that_ended_each_time_did_not(self) -> None:
+        assert signs((self.BEGINS + self.HANGS + self.ENDS) * 3) == {}
+
     def test_that_hangs_again_is_told_once(self) -> None:
         assert signs(self.HANGS + "thawed\n" + self.HANGS)["azvm-fsfreeze-failed"].times == 1
 
