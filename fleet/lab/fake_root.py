@@ -62,7 +62,16 @@ TOOLS = (
 _FIRST_PID = 5_000_001
 """Above the 4194304 that Linux gives at most (proc(5), pid_max): no signal can reach a real process."""
 
-_EXTENSION = "/var/lib/waagent/Microsoft.Azure.RecoveryServices.VMSnapshotLinux"
+_EXTENSION = "Microsoft.Azure.RecoveryServices.VMSnapshotLinux"
+
+_FREEZER = (f"/var/lib/waagent/{_EXTENSION}-1.0.9225.0/main/safefreeze/bin/safefreeze", "60", "/")
+
+_FROZEN = f"""\
+2026-01-14 22:16:48.811102 [{_EXTENSION}-1.0]arg : {list(_FREEZER)}
+2026-01-14 22:16:48.813306 [{_EXTENSION}-1.0]proceeded for accepting signals
+2026-01-14 23:16:48.000000 [{_EXTENSION}-1.0]starting enable
+"""
+"""The extension's log of a freeze that was not ended in an hour."""
 
 _UPTIME = 86_400
 """Seconds the guest has been up when it is built; its agent was started with it."""
@@ -138,6 +147,8 @@ class Fault(StrEnum):
     """The VMSnapshot extension is one of long ago."""
     LOOP_MOUNT = "loop-mount"
     """A file system lies on a loop device, whose file lies on another one."""
+    FREEZE_HANGS = "freeze-hangs"
+    """A backup froze the file systems and never thawed them."""
     HANGS = "hangs"
     """systemctl does not come back."""
     SUDO_ASKS = "sudo-asks"
@@ -258,7 +269,7 @@ class FakeRoot:
             conf.write_text(conf.read_text().replace("Logs.Verbose=n", "Logs.Verbose=y"))
             self._age(conf)
         elif fault is Fault.BACKUP:
-            self._add_process(_FIRST_PID - 1, ["/var/lib/waagent/safefreeze/bin/safefreeze", "60", "/"])
+            self._add_process(_FIRST_PID - 1, _FREEZER, began=_UPTIME)
         elif fault is Fault.DISABLE_FILE:
             self.write("/var/lib/waagent/disable_agent", "")
         elif fault is Fault.OUTDATED:
@@ -268,7 +279,10 @@ class FakeRoot:
             self.write("/sys/fs/selinux/enforce", "1")
             self._add_commands("_selinux")
         elif fault is Fault.OLD_EXTENSION:
-            self.write(f"{_EXTENSION}-1.0.9.0/HandlerManifest.json", "[]\n")
+            self.write(f"/var/lib/waagent/{_EXTENSION}-1.0.9.0/HandlerManifest.json", "[]\n")
+        elif fault is Fault.FREEZE_HANGS:
+            self.write(f"/var/log/azure/{_EXTENSION}/extension.log", _FROZEN)
+            self._add_process(_FIRST_PID - 1, _FREEZER)
         elif fault is Fault.LOOP_MOUNT:
             self.write("/proc/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/loop3 /srv/image ext4 rw 0 0\n")
 
@@ -374,10 +388,12 @@ class FakeRoot:
         old = time.time() - 2 * _UPTIME
         os.utime(path, (old, old))
 
-    def _add_process(self, pid: int, words: Sequence[str]) -> None:
+    def _add_process(self, pid: int, words: Sequence[str], *, began: int = 10) -> None:
+        """Add a process that began so many seconds after the guest was booted."""
         self.write(f"/proc/{pid}/cmdline", "".join(f"{word}\0" for word in words))
-        fields = ["S", "1", str(pid), str(pid), "0", "-1", *["0"] * 9, "20", "0", "1", "0", "1000", "0", "0"]
-        self.write(f"/proc/{pid}/stat", f"{pid} (python3) {' '.join(fields)}\n")
+        zeros = " ".join(["0"] * 9)
+        fields = f"S 1 {pid} {pid} 0 -1 {zeros} 20 0 1 0 {100 * began} 0 0"
+        self.write(f"/proc/{pid}/stat", f"{pid} (python3) {fields}\n")
 
     def _end_agent(self) -> None:
         pid = self.agent_pid
