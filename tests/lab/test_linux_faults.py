@@ -27,7 +27,9 @@ CURED = {
 ONLY_FOUND = {
     Fault.OLD_EXTENSION: "azvm-linux-vmsnapshot-version",
     Fault.LOOP_MOUNT: "azvm-fsfreeze-failed",
+    Fault.FREEZE_HANGS: "freezer-hang",
 }
+"""The runbook or check that finds it."""
 
 
 class Pair:
@@ -96,6 +98,11 @@ def test_it_is_found_and_left_to_a_person(pair: Pair, fault: Fault) -> None:
     pair.bad.plant(fault)
     assert pair.run("check", ONLY_FOUND[fault]) == 1
     assert pair.bad.ledger == pair.good.ledger == []
+
+
+def test_a_backup_under_way_is_no_freeze_that_hangs(pair: Pair) -> None:
+    pair.bad.plant(Fault.BACKUP)
+    assert pair.run("check", "freezer-hang") == 0
 
 
 def test_a_guest_without_the_fault_is_fine(pair: Pair) -> None:
