@@ -116,6 +116,37 @@ def test_an_old_agent_is_updated_to_the_version_that_is_asked_for(pair: Pair) ->
     assert pair.ledger("good") == []
 
 
+HANGS = {"status": "StopPending"}
+MENDED: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "is stopped": (
+        "agent-windows-service-running",
+        {"services": {AGENT: {"status": "Stopped"}}},
+        ["stop RdAgent", "start RdAgent", f"start {AGENT}"],
+    ),
+    "does not start by itself": (
+        "agent-windows-service-running",
+        {"services": {"RdAgent": {"start_type": "Manual"}}},
+        ["sc config RdAgent start= auto"],
+    ),
+    "hangs": (
+        "agent-windows-unresponsive",
+        {"services": {AGENT: HANGS}, "processes": [{"id": 31, "name": AGENT, "service": AGENT}]},
+        ["stop RdAgent", "start RdAgent", "end process 31", f"start {AGENT}"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_an_agent_that_does_not_run_is_brought_back(pair: Pair, case: str) -> None:
+    id, bad, done = MENDED[case]
+    pair.plant(None, bad)
+    allow = ("--apply", "--allow", "service-interruption")
+    assert pair.run("fix", id, *allow) == 0
+    assert pair.run("fix", id, *allow) == 0
+    assert pair.ledger("bad") == done, "a second run changes nothing"
+    assert pair.ledger("good") == []
+
+
 def test_an_agent_that_reports_nothing_is_restarted_and_then_installed_anew(pair: Pair) -> None:
     silent = {"texts": {REPORT: "{}"}, "old": {REPORT: 90_000}}
     pair.plant({"texts": {REPORT: "{}"}}, with_package(**silent))

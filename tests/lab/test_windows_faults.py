@@ -38,6 +38,13 @@ HOST_FIRST = {
     "SnapshotMethod": {"type": "String", "value": "firstHostThenGuest"},
     "CalculateSnapshotTimeFromHost": TRUE,
 }
+DOTNET = r"HKLM\SOFTWARE\Microsoft\.NETFramework"
+STRONG = {
+    f"{view}:{DOTNET}\\{version}": {"SchUseStrongCrypto": {"type": "DWord", "value": 1}}
+    for view in (64, 32)
+    for version in ("v2.0.50727", "v4.0.30319")
+}
+UNDO = r"C:\ProgramData\fleet\undo\0"
 INSTALLED = {"Installed": {"type": "DWord", "value": 1}, "Version": {"type": "String", "value": "v12.0"}}
 
 
@@ -113,6 +120,42 @@ CURED = [
         "azvm-vmrestorepoint-internal-error-antivirus",
         {"events": [event("Application Error", 1000, "IaaSBcdrExtension.exe")]},
         [f"Defender leaves out {PLUGIN}", f"Defender leaves out {LOGS}"],
+    ),
+    Planted(
+        "azvm-no-secure-network-strong-crypto",
+        {},
+        [rf"set {key}\SchUseStrongCrypto = 1" for key in STRONG],
+        good={"registry": STRONG},
+    ),
+    Planted(
+        "azvm-vss-service-bad-state",
+        {"services": {"VSS": {"status": "Stopped", "start_type": "Disabled"}}},
+        ["sc config VSS start= demand", "start VSS"],
+        allow="service-interruption",
+    ),
+    Planted(
+        "azvm-vss-writer-bad-state",
+        {"writers": {"System Writer": {"state": 9, "error": 2, "cured_by": 1}}},
+        ["stop CryptSvc", "start CryptSvc"],
+        allow="service-interruption",
+    ),
+    Planted(
+        "azvm-com-plus-msdtc-error",
+        {"services": {"COMSysApp": {"start_type": "Disabled"}}},
+        ["sc config COMSysApp start= demand", "start COMSysApp"],
+        allow="service-interruption",
+    ),
+    Planted(
+        "azvm-com-plus-msdtc-error",
+        {"services": {"MSDTC": {"account": r"CORP\svc-dtc"}, "COMSysApp": {"status": "Running"}}},
+        [
+            r"sc config MSDTC obj= NT AUTHORITY\NetworkService password= ",
+            "stop MSDTC",
+            "start MSDTC",
+            "stop COMSysApp",
+            "start COMSysApp",
+        ],
+        allow="service-interruption",
     ),
 ]
 
@@ -198,6 +241,50 @@ def test_it_is_cured_and_the_guest_beside_it_is_left_alone(pair: Pair, planted: 
 def test_it_is_found_and_left_to_a_person(pair: Pair, id: str) -> None:
     pair.plant(None, ONLY_FOUND[id])
     assert pair.run("check", id) == 1
+    assert pair.ledger("bad") == pair.ledger("good") == []
+
+
+def test_a_writer_that_no_restart_cures_gets_the_setting_of_the_next_rung(pair: Pair) -> None:
+    pair.plant(None, {"writers": {"System Writer": {"state": 9, "error": 2}}})
+    allow = ("--apply", "--allow", "service-interruption")
+    assert pair.run("fix", "azvm-vss-writer-bad-state", *allow) == 1, "the next backup has to prove it"
+    assert pair.ledger("bad") == [
+        "stop CryptSvc",
+        "start CryptSvc",
+        f"make key {PERSISTENT}",
+        rf"set {PERSISTENT}\SnapshotWithoutThreads = True",
+    ]
+    assert pair.ledger("good") == []
+
+
+def test_a_lost_msdtc_is_left_to_a_person_who_then_has_it_installed(pair: Pair) -> None:
+    runs = {"services": {"COMSysApp": {"status": "Running"}}}
+    pair.plant(runs, {"services": {"MSDTC": "absent", "COMSysApp": {"status": "Running"}}})
+    allow = ("--apply", "--allow", "destructive")
+    assert pair.run("fix", "azvm-com-plus-msdtc-error", *allow) == 1
+    assert pair.ledger("bad") == [], "what loses transactions waits for those who own them"
+    assert pair.run("fix", "reinstall-msdtc", *allow) == 0
+    assert pair.ledger("bad") == [
+        "make a private folder for undo",
+        rf"export HKLM\SOFTWARE\Microsoft\MSDTC to {UNDO}\msdtc-settings.reg",
+        "msdtc -install",
+        "sc config MSDTC start= delayed-auto",
+        "start MSDTC",
+        "stop COMSysApp",
+        "start COMSysApp",
+    ]
+    assert pair.run("check", "complus-msdtc") == 0
+    assert pair.ledger("good") == []
+
+
+def test_a_system_that_is_not_on_the_list_is_found(pair: Pair) -> None:
+    old = {"name": "Windows Server 2008 R2 Standard", "version": "6.1.7601.0", "epoch": 1_795_000_000}
+    pair.plant(None, {"os": old})
+    assert pair.run("check", "azvm-os-supported", "-p", "supported=Windows Server 2019") == 1
+    assert (
+        pair.run("check", "azvm-os-supported", "-p", "supported=Windows Server 2019,windows server 2008 r2")
+        == 0
+    )
     assert pair.ledger("bad") == pair.ledger("good") == []
 
 
