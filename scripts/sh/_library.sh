@@ -379,17 +379,20 @@ service_look() {
 }
 
 fleet_look_systemd() {
+    fleet_unasked=0
     for fleet_line in $(run_native 20 systemctl show -p LoadState -p ActiveState -p UnitFileState \
-        -p MainPID -p ConditionResult "$service.service"); do
+        -p MainPID -p ConditionResult -p ConditionTimestampMonotonic "$service.service"); do
         case $fleet_line in
             ActiveState=?*) service_active=${fleet_line#*=} ;;
             MainPID=?*) service_pid=${fleet_line#*=} ;;
             ConditionResult=?*) service_condition=${fleet_line#*=} ;;
+            ConditionTimestampMonotonic=0) fleet_unasked=1 ;; # no start was tried, so none was refused
             LoadState=masked | UnitFileState=masked*) service_enabled=masked ;;
             UnitFileState=enabled*) service_enabled=yes ;;
             UnitFileState=disabled | UnitFileState=indirect) service_enabled=no ;;
         esac
     done
+    [ "$fleet_unasked" = 0 ] || service_condition=yes
 }
 
 # A SysV script starts the daemon itself: it must inherit neither our umask nor our output, which the
@@ -497,9 +500,12 @@ waagent_why_not() {
 # leave it half done. safefreeze holds the file systems; handle.sh is the VMSnapshot extension at work,
 # while its handle_host_daemon is always there; the freezer holds a lock on its file while it works.
 waagent_backup() {
-    processes '[s]afefreeze' | sed 's/^\([0-9]*\) .*/safefreeze runs (pid \1)/; q'
-    processes '[V]MSnapshotLinux' | grep -E 'main/handle\.(sh|py)' |
-        sed 's/^\([0-9]*\) .*/the VMSnapshot extension is at work (pid \1)/; q'
+    # In two steps: a program beside the search that has the word in its own arguments would be found.
+    waagent_hits=$(processes '[s]afefreeze')
+    [ -z "$waagent_hits" ] || printf 'safefreeze runs (pid %s)\n' "${waagent_hits%% *}"
+    waagent_hits=$(processes '[V]MSnapshotLinux')
+    waagent_hits=$(printf '%s\n' "$waagent_hits" | grep -E 'main/handle\.(sh|py)') || :
+    [ -z "$waagent_hits" ] || printf 'the VMSnapshot extension is at work (pid %s)\n' "${waagent_hits%% *}"
     waagent_lock=$root/etc/azure/MicrosoftRecoverySvcsSafeFreezeLock/SafeFreezeLockFile
     if [ -e "$waagent_lock" ]; then
         waagent_inode=$(ls -i "$waagent_lock")
@@ -676,12 +682,19 @@ waagent_package() {
     package_version=
     if command -v apt-get >/dev/null 2>&1; then
         package_manager=apt package=walinuxagent
-        # shellcheck disable=SC2016 # dpkg-query's own placeholders
-        package_version=$(run_native 30 dpkg-query -W -f '${db:Status-Status} ${Version}' "$package" 2>/dev/null) || :
-        case $package_version in
-            'installed '*) package_version=${package_version#installed } ;;
-            *) package_version= ;;
-        esac
+        # Debian's own package has another name than Ubuntu's: packages.debian.org/bookworm/waagent
+        ! grep -Eqs '^ID="?(debian|kali)"?$' "$root/etc/os-release" || package=waagent
+        for fleet_name in "$package" waagent walinuxagent; do
+            # shellcheck disable=SC2016 # dpkg-query's own placeholders
+            package_version=$(run_native 30 dpkg-query -W -f '${db:Status-Status} ${Version}' "$fleet_name" 2>/dev/null) || :
+            case $package_version in
+                'installed '*)
+                    package=$fleet_name package_version=${package_version#installed }
+                    return 0
+                    ;;
+            esac
+        done
+        package_version=
         return 0
     fi
     package_manager='' package=WALinuxAgent

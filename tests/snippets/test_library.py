@@ -214,3 +214,13 @@ done
         assert reply.data[f"changed{number}"] == read_as_the_agent_does(changed, "Logs.Verbose") == "y"
         for key in ("LogsxVerbose", "Logs.Verbose2", "A"):
             assert read_as_the_agent_does(changed, key) == read_as_the_agent_does(text, key)
+
+
+@every_shell
+def test_the_search_for_a_backup_does_not_find_itself(shell: str) -> None:
+    """On the real /proc, where no freezer runs; the programs beside the search are there too."""
+    search = 'while [ $n -lt 25 ]; do n=$((n + 1)); found="$found$(waagent_backup)"; done'
+    [reply] = run(
+        shell, frame(f'n=0 found=\n{search}\ndata found "$found"\n'), environment={"FLEET_ROOT": ""}
+    )
+    assert (reply.outcome, reply.data["found"]) == (Outcome.OK, "")
