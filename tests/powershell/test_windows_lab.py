@@ -94,7 +94,8 @@ def windows(windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRe
 def test_no_check_changes_anything_and_no_remedy_in_check_mode(windows: NewWindows) -> None:
     with windows("azure", "sql") as guest:
         guest.look()
-        for name in ("ping", "vss-writers", "vss-service", "complus-msdtc", "azure-guest-agent"):
+        vss = ("vss-writers", "vss-service", "vss-providers")
+        for name in ("ping", *vss, "complus-msdtc", "azure-guest-agent"):
             guest.run(name, "ok")
         guest.run("strong-crypto", "failed")
         assert guest.changes() == {}
