@@ -75,4 +75,4 @@ def _why_held(task: Task, grant: str | None, allow: Risk) -> str:
     assert risk is not None
     if risk.rank > allow.rank:
         return f"its risk is {risk}; allow it with --allow {risk}"
-    return f"needs a person first: {grant}" if grant else ""
+    return f"needs a person first: {grant}. Then by itself: fleet fix {task.snippet.name}" if grant else ""
