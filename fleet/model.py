@@ -1,4 +1,4 @@
-"""Frozen values that every layer shares, and nothing that acts.
+"""Frozen values that every layer shares, and nothing that acts: the vocabulary, in one place to look up.
 
 Three kinds of text are kept apart by type, so that a type checker sees a mix-up:
 
