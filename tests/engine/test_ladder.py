@@ -59,7 +59,7 @@ def test_a_rung_that_needs_a_person_is_held_whatever_is_allowed(run: Run) -> Non
     execution = run({"web1": SimGuest(cure_fails=True)}, allow=Risk.DESTRUCTIVE)
     last = list(execution)[-1]
     assert (last.snippet, last.outcome) == ("last", Outcome.HELD)
-    assert "only in a window" in str(last.message)
+    assert "only in a window. Then by itself: fleet fix last" in str(last.message)
 
 
 def test_a_plan_asks_the_first_rung_and_changes_nothing(run: Run) -> None:
