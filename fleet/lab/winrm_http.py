@@ -16,18 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import spnego
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
 from fleet.lab.winrm_faults import BODIES, FAULTS, STATUSES, Fault
+from fleet.lab.winrm_service import GuestService
 from fleet.lab.winrm_shells import FaultReply, fault, identity
 from fleet.transport.winrm_xml import XmlError
-
-if TYPE_CHECKING:
-    from fleet.lab.winrm_server import Service
 
 _SEALED = (
     'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
@@ -62,7 +60,7 @@ def _passwords_from(file: Path) -> Iterator[None]:
 class Listener(ThreadingHTTPServer):
     """Port of one service; knows its open connections, so that it can hang up."""
 
-    service: Service
+    service: GuestService
     daemon_threads = False
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
@@ -260,7 +258,11 @@ class Handler(BaseHTTPRequestHandler):
         elif how is Fault.PLAIN:
             self._raw(status, reply, {"Content-Type": _SOAP})
         elif how is Fault.REDIRECT:
-            self._raw(307, b"", {"Location": f"{self._scheme}://127.0.0.1:{self._service.port}/elsewhere"})
+            self._raw(
+                307,
+                b"",
+                {"Location": f"{self._scheme}://127.0.0.1:{self.server.server_address[1]}/elsewhere"},
+            )
         elif how is Fault.GZIP:
             bomb = gzip.compress(bytes(8_000_000))
             self._raw(500, bomb, {"Content-Type": _SOAP, "Content-Encoding": "gzip"})

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes
 
 from fleet.lab.certificates import LabAuthority
 from fleet.lab.guest import Guest
-from fleet.lab.winrm_faults import Fault
 from fleet.lab.winrm_http import Handler, Listener
-from fleet.lab.winrm_shells import MAX_SHELLS, ShellHost
+from fleet.lab.winrm_service import GuestService
+from fleet.lab.winrm_shells import MAX_SHELLS
 
 
 class WinrmServer:
@@ -92,8 +92,8 @@ class WinrmServer:
         return self._authority
 
 
-class Service:
-    """The WinRM service of one guest."""
+class Service(GuestService):
+    """The WinRM service of one guest, on a port of its own."""
 
     def __init__(
         self,
@@ -104,22 +104,7 @@ class Service:
         offers: tuple[str, ...],
         max_shells: int,
     ) -> None:
-        self.guest = guest
-        self.context = context
-        self.binding = binding
-        self.passwords = passwords
-        self.offers = offers
-        self.shells = ShellHost(guest, max_shells)
-        self.requests: list[str] = []
-        """Names of all operations asked for, in order; "Login" for a step of a login."""
-        self.messages = 0
-        """HTTP requests, those without an answer to their login included."""
-        self.elsewhere = 0
-        """Requests for another path than ``/wsman``, where a redirect would lead."""
-        self.connections = 0
-        self.stopping = False
-        self._planned: list[tuple[Fault, str]] = []
-        self._lock = threading.Lock()
+        super().__init__(guest, context, binding, passwords, offers, max_shells)
         self._http = Listener(("127.0.0.1", 0), Handler)
         self._http.service = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="lab-winrm")
@@ -142,21 +127,6 @@ class Service:
         self._thread.join()
         self._http.server_close()
         self.shells.close()  # what a request had opened that was under way
-
-    def misbehave(self, how: Fault, at: str, times: int = 1) -> None:
-        """Misbehave at the next ``times`` operations of that name ("Create", "Receive", …, "Login")."""
-        with self._lock:
-            self._planned += [(how, at)] * times
-
-    def note(self, operation: str) -> Fault | None:
-        """Record an operation; give how to misbehave at it, if so planned."""
-        with self._lock:
-            self.requests.append(operation)
-            for plan in self._planned:
-                if plan[1] == operation:
-                    self._planned.remove(plan)
-                    return plan[0]
-        return None
 
 
 def _password_file(guest: Guest) -> str:
