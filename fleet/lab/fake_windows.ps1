@@ -17,11 +17,14 @@
 #   interfaces   ids of the network interfaces that are up; none: not told
 #   reachable  "ADDRESS:PORT" of everything that accepts a connection
 #   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
-#   events     what wevtutil prints, one XML text an event
+#   events     what wevtutil prints, one XML text an event; a query's window of time is not looked at
+#   logs       names of the logs that there are; empty: every one that is asked for
 #   tasks      path of a scheduled task -> its XML, as schtasks prints it
 #   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
 #   files      path -> size
 #   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
+#              (files are collected from the folder STATE.files beside the state, as STATE.files/C/Windows/win.ini:
+#              what stands in files and texts is put there when it is missing)
 #   acl        path of a folder or "64:HKLM\..." -> SDDL
 #   certificates   thumbprint, subject, not_before and not_after (seconds from os.epoch), key_problem
 #   disks      number, name, offline, reason
@@ -33,6 +36,7 @@
 #              gives: services and registry that are there when it has succeeded
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
+$FakePlaced = @{}
 Add-FleetData 'simulated' $true
 
 function Save-Fake([string]$Ledger) {
@@ -283,7 +287,47 @@ function Remove-FleetDefenderPath([string]$Path) {
     Save-Fake "Defender looks at $Path again"
 }
 
-function New-FleetPrivateFolder([string]$Purpose) { Save-Fake "make a private folder for $Purpose"; "C:\ProgramData\fleet\$Purpose\0" }
+function New-FleetPrivateFolder([string]$Purpose, [string]$Name = '0') {
+    $path = "C:\ProgramData\fleet\$Purpose\$Name"
+    if ($Name -ne '0' -and [IO.Directory]::Exists((Get-FleetPlace $path))) { throw "$path is there already; nothing was touched" }
+    if ($Name -ne '0') { [void][IO.Directory]::CreateDirectory((Get-FleetPlace $path)) }
+    Save-Fake "make a private folder for $Purpose"
+    $path
+}
+
+function Get-FleetPrivatePath([string]$Purpose) { "C:\ProgramData\fleet\$Purpose" }
+
+function Get-FleetPlace([string]$Path) {
+    $root = "$FakePath.files"
+    if (-not $FakePlaced.Count) {
+        $FakePlaced.done = $true
+        foreach ($each in @($FakeState.texts.Keys) + @($FakeState.files.Keys)) { Add-FakePlace $each (Get-FleetPlace $each) }
+    }
+    if ($FakeState.volumes.ContainsKey($Path.Substring(0, 3)) -and $FakeState.volumes[$Path.Substring(0, 3)].drive_type -eq 'Network') { return '' }
+    $root + '/' + $Path.Substring(0, 1).ToUpperInvariant() + $Path.Substring(2).Replace('\', '/')
+}
+
+function Add-FakePlace([string]$Path, [string]$Place) {
+    if ([IO.File]::Exists($Place)) { return }
+    [void][IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Place))
+    $stream = [IO.File]::Create($Place)
+    if ($FakeState.texts.ContainsKey($Path)) {
+        $bytes = [Text.Encoding]::UTF8.GetBytes([string]$FakeState.texts[$Path])
+        $stream.Write($bytes, 0, $bytes.Length)
+    } else { $stream.SetLength([long]$FakeState.files[$Path]) }
+    $stream.Close()
+    $age = if ($FakeState.old.ContainsKey($Path)) { $FakeState.old[$Path] } else { 0 }
+    [IO.File]::SetLastWriteTimeUtc($Place, (New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)).AddSeconds((Get-FleetSystem).Epoch - $age))
+}
+
+function Get-FleetFinalPath($Stream) {
+    # Where the descriptor leads, in the words of Windows.
+    $path = (Get-Item -LiteralPath "/proc/self/fd/$($Stream.SafeFileHandle.DangerousGetHandle())" -Force).Target
+    if ($path -is [array]) { $path = $path[0] }
+    $root = "$FakePath.files/"
+    if (-not $path.StartsWith($root, [StringComparison]::Ordinal)) { return $path }
+    $path.Substring($root.Length, 1) + ':' + $path.Substring($root.Length + 1).Replace('/', '\')
+}
 
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
 
@@ -306,15 +350,33 @@ function Get-FleetSystem { New-Object PSObject -Property @{ Name = $FakeState.os
 
 function New-FakeResult([string[]]$Output = @(), [int]$ExitCode = 0) { New-Object PSObject -Property @{ Found = $true; TimedOut = $false; ExitCode = $ExitCode; Output = @($Output) } }
 
-function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60) {
+function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60, [scriptblock]$Take) {
+    $result = Invoke-FakeNative $Program $Argument $TimeoutSeconds
+    Add-Member -InputObject $result -MemberType NoteProperty -Name Ended -Value $false
+    if (-not $Take) { return $result }
+    foreach ($line in $result.Output) {
+        $bytes = [Text.Encoding]::UTF8.GetBytes("$line`r`n")
+        for ($at = 0; $at -lt $bytes.Length -and -not $result.Ended; $at += 65536) {
+            $count = [Math]::Min(65536, $bytes.Length - $at)
+            $piece = New-Object byte[] $count
+            [Array]::Copy($bytes, $at, $piece, 0, $count)
+            $result.Ended = -not (& $Take $piece $count 0)
+        }
+    }
+    $result.Output = @()
+    if ($result.Ended) { $result.ExitCode = $null }
+    $result
+}
+
+function Invoke-FakeNative([string]$Program, [string[]]$Argument, [int]$TimeoutSeconds) {
     Write-FleetLog "run $Program $Argument"
     switch ($Program) {
         'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $($Argument[1])" $Argument $TimeoutSeconds }) }
         'sc.exe' { return Invoke-FakeConfig $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
         'schtasks.exe' { if ($FakeState.tasks.Count) { return Invoke-FakeSchtasks $Argument[2] } }
-        'wevtutil.exe' { if (-not $FakeState.programs.ContainsKey($Program)) { return New-FakeResult @($FakeState.events | Where-Object { Test-FakeEvent $_ $Argument[1] $Argument[2] }) } }
-        'reg.exe' { $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
+        'wevtutil.exe' { if (-not $FakeState.programs.ContainsKey($Program)) { return Invoke-FakeWevtutil $Argument } }
+        'reg.exe' { if ($Argument[0] -ne 'export') { break }; $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
     }
     Invoke-FakeProgram ($Program -split '\\')[-1] $Argument $TimeoutSeconds
 }
@@ -345,7 +407,20 @@ function Test-FakeEvent([string]$Xml, [string]$Log, [string]$Query) {
     # Whether the log and the numbers and providers of a query name this event; one that says no log or provider is in all.
     $channel, $provider = [regex]::Match($Xml, '<Channel>([^<]*)').Groups[1].Value, [regex]::Match($Xml, "Provider Name='([^']*)").Groups[1].Value
     $id = [regex]::Match($Xml, '<EventID[^>]*>([0-9]+)').Groups[1].Value
-    (-not $channel -or $channel -eq $Log) -and (-not $provider -or $Query -like "*@Name='$provider'*") -and $Query -match "EventID=$id\b"
+    $named = [regex]::Match($Query, "@Name='$([regex]::Escape($provider))'\](?: and \(([^)]*)\))?")
+    $ids = if ($provider -and $named.Success) { $named.Groups[1].Value } else { $Query }
+    (-not $channel -or $channel -eq $Log) -and (-not $provider -or $named.Success -or $Query -notlike '*@Name=*') -and ($ids -notlike '*EventID=*' -or $ids -match "EventID=$id\b")
+}
+
+function Invoke-FakeWevtutil([string[]]$Argument) {
+    # qe LOG /q:QUERY, or epl LOG FILE /q:QUERY, which writes a text and no .evtx. 15007: there is no such log.
+    $logs = @($FakeState['logs'] | Where-Object { $_ })
+    if ($logs.Count -and $logs -notcontains $Argument[1]) { return New-FakeResult @('ERROR') 15007 }
+    $query = @($Argument | Where-Object { $_ -like '/q:*' })[0]
+    $found = @($FakeState.events | Where-Object { $_ -and (Test-FakeEvent $_ $Argument[1] $query) })
+    if ($Argument[0] -ne 'epl') { return New-FakeResult $found }
+    [IO.File]::WriteAllText((Get-FleetPlace $Argument[2]), "ElfFile$([char]0)simulated`n" + ($found -join "`n"))
+    New-FakeResult
 }
 
 function Invoke-FakeConfig([string[]]$Argument) {

@@ -12,7 +12,7 @@
 #   Write-FleetLog TEXT          a line for the log
 #
 # The second half, below "contact", is the only place that touches Windows: a lab or a test puts functions
-# of the same names in its place. Services are described by ServiceController and by their registry key, not
+# of the same names in its place. What collects files above it goes through .NET, to the places that Get-FleetPlace names. Services are described by ServiceController and by their registry key, not
 # by CIM, so that it works where WMI is what is broken. Nothing here reads text of a localised program.
 
 # --- answer -----------------------------------------------------------------------------------------
@@ -590,6 +590,123 @@ function Add-FleetWriterData($List) {
     Add-FleetData 'missing' @($List.Missing | ForEach-Object { $_.Name })
 }
 
+# --- collecting -------------------------------------------------------------------------------------
+
+function ConvertTo-FleetEscaped([string]$Text) {
+    # Every byte of its UTF-8 outside 0x21-0x7e, and %, as %XX. Half a surrogate pair, which a name may have, has three bytes.
+    if (-not [regex]::IsMatch($Text, '[^\x21-\x24\x26-\x7e]')) { return $Text }
+    $out = New-Object Text.StringBuilder
+    foreach ($found in [regex]::Matches($Text, '[\x21-\x24\x26-\x7e]+|[\ud800-\udbff][\udc00-\udfff]|[\s\S]')) {
+        $value = $found.Value
+        $number = [int]$value[0]
+        if ($number -ge 0x21 -and $number -le 0x7e -and $number -ne 0x25) { [void]$out.Append($value); continue }
+        $bytes = if ($value.Length -eq 1 -and $number -ge 0xd800 -and $number -le 0xdfff) { 0xed, (0x80 -bor (($number -shr 6) -band 0x3f)), (0x80 -bor ($number -band 0x3f)) }
+        else { [Text.Encoding]::UTF8.GetBytes($value) }
+        foreach ($byte in $bytes) { [void]$out.AppendFormat('%{0:X2}', [int]$byte) }
+    }
+    $out.ToString()
+}
+
+function ConvertFrom-FleetEscaped([string]$Text) {
+    $half = [Text.RegularExpressions.MatchEvaluator] { param($m) [string][char](0xd000 -bor (([Convert]::ToInt32($m.Groups[1].Value, 16) -band 0x3f) * 64) -bor ([Convert]::ToInt32($m.Groups[2].Value, 16) -band 0x3f)) }
+    $rest = [Text.RegularExpressions.MatchEvaluator] { param($m) [Text.Encoding]::UTF8.GetString([byte[]]@($m.Value.Substring(1) -split '%' | ForEach-Object { [Convert]::ToByte($_, 16) })) }
+    [regex]::Replace([regex]::Replace($Text, '%[Ee][Dd]%([ABab][0-9A-Fa-f])%([89ABab][0-9A-Fa-f])', $half), '(?:%[0-9A-Fa-f]{2})+', $rest)
+}
+
+function Get-FleetPathProblem([string]$Path) {
+    # Why a path, or a pattern of paths, is not looked at; '' when nothing speaks against it. odd-name: it is not whole (shares and
+    # \\?\ are not taken), or Windows reads it otherwise than it stands: devices, streams, dots and blanks at an end. special: the
+    # drive is one of the network.
+    if ($Path -notmatch '^[A-Za-z]:\\') { return 'odd-name' }
+    foreach ($part in $Path.Substring(3).Split('\')) {
+        if (-not $part -or [regex]::IsMatch($part, '[\x00-\x1f<>:"/|]|[. ]$')) { return 'odd-name' }
+        if ([regex]::IsMatch($part, '^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\xb9\xb2\xb3]) *(\.|$)', [Text.RegularExpressions.RegexOptions]'IgnoreCase, CultureInvariant')) { return 'odd-name' }
+    }
+    if (Get-FleetPlace $Path) { '' } else { 'special' }
+}
+
+function Get-FleetFileProblem($ErrorRecord) {
+    # Of a file that could not be looked at: gone, denied, special (a device) or failed:N, N being the number that Windows gave.
+    $cause = $ErrorRecord.Exception
+    while ($cause.InnerException) { $cause = $cause.InnerException }
+    if ($cause -is [IO.FileNotFoundException] -or $cause -is [IO.DirectoryNotFoundException] -or $cause -is [IO.DriveNotFoundException]) { return 'gone' }
+    if ($cause -is [UnauthorizedAccessException] -or $cause -is [Security.SecurityException]) { return 'denied' }
+    if ($cause -is [IO.PathTooLongException]) { return 'failed:206' }
+    if ($cause -is [NotSupportedException]) { return 'special' }
+    "failed:$([Runtime.InteropServices.Marshal]::GetHRForException($cause) -band 0xffff)"
+}
+
+function Get-FleetEntry([string]$Path, [bool]$Below) {
+    # What stands at a path, or below it in this one folder, as .NET gives it; nothing where nothing is, and an error where nobody may look.
+    $place = Get-FleetPlace $Path
+    if ($Below) { return (New-Object IO.DirectoryInfo $place).GetFileSystemInfos() }
+    try { $attributes = [IO.File]::GetAttributes($place) } catch { if ((Get-FleetFileProblem $_) -eq 'gone') { return }; throw }
+    if (($attributes -band [IO.FileAttributes]::Directory) -ne 0) { New-Object IO.DirectoryInfo $place } else { New-Object IO.FileInfo $place }
+}
+
+function Open-FleetFile([string]$Path) {
+    # To be read while others write, rename and delete it. Gives Problem ('' or a code) and Stream. Judged by its attributes before, and by
+    # where it really is afterwards: a link on its way, put there in between, is found. Files that are elsewhere (offline) are not fetched.
+    $result = @{ Problem = Get-FleetPathProblem $Path; Stream = $null }
+    if (-not $result.Problem) {
+        try {
+            $place = Get-FleetPlace $Path
+            $attributes = [int][IO.File]::GetAttributes($place)
+            if ($attributes -band 0x400) { $result.Problem = 'link' }
+            elseif ($attributes -band 0x441050) { $result.Problem = 'special' }     # Directory, Device, Offline, RecallOnOpen, RecallOnDataAccess
+            else {
+                $result.Stream = New-Object IO.FileStream $place, ([IO.FileMode]::Open), ([IO.FileAccess]::Read), ([IO.FileShare]'ReadWrite, Delete'), 65536
+                if (-not [string]::Equals((Get-FleetFinalPath $result.Stream), $Path, [StringComparison]::OrdinalIgnoreCase)) { $result.Problem = 'link'; $result.Stream.Close() }
+            }
+        } catch { $result.Problem = Get-FleetFileProblem $_ }
+    }
+    New-Object PSObject -Property $result
+}
+
+function New-FleetFile([string]$Path) {
+    # A new file, which must not be there, for writing and reading; nobody else may open it meanwhile.
+    New-Object IO.FileStream (Get-FleetPlace $Path), ([IO.FileMode]::CreateNew), ([IO.FileAccess]::ReadWrite), ([IO.FileShare]::None), 65536
+}
+
+function New-FleetGzip($Stream) {
+    # What is written to it goes into the stream, compressed; the stream stays open.
+    New-Object IO.Compression.GZipStream $Stream, ([IO.Compression.CompressionMode]::Compress), $true
+}
+
+function Remove-FleetFolder([string]$Path) {
+    # With all that is in it; a link is removed itself, and what it leads to stays. Gives '' when it is gone, otherwise why it is not.
+    $place = Get-FleetPlace $Path
+    for ($try = 1; $try -le 5; $try++) {
+        try {
+            $link = ([IO.File]::GetAttributes($place) -band [IO.FileAttributes]::ReparsePoint) -ne 0
+            [IO.Directory]::Delete($place, -not $link)
+        } catch {
+            if ((Get-FleetFileProblem $_) -eq 'gone') { return '' }
+            $problem = $_.Exception
+            while ($problem.InnerException) { $problem = $problem.InnerException }
+            if ($try -lt 5) { Wait-FleetTime 1 }
+        }
+    }
+    $problem.Message
+}
+
+function Write-FleetStdout([byte[]]$Bytes, [int]$Count) {
+    # Past all logging: exactly these bytes.
+    $stdout = [Console]::OpenStandardOutput()
+    $stdout.Write($Bytes, 0, $Count)
+    $stdout.Flush()
+}
+
+function ConvertTo-FleetJsonText([string]$Text) {
+    # A JSON string; only what JSON forbids is written otherwise.
+    $Text = $Text.Replace('\', '\\').Replace('"', '\"')
+    if ([regex]::IsMatch($Text, '[\x00-\x1f\x7f\ud800-\udfff]')) {
+        $Text = $Text.Replace("`r", '\r').Replace("`n", '\n').Replace("`t", '\t')
+        $Text = [regex]::Replace($Text, '[\x00-\x1f\x7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]', [Text.RegularExpressions.MatchEvaluator] { param($m) '\u{0:x4}' -f [int]$m.Value[0] })
+    }
+    '"' + $Text + '"'
+}
+
 # --- contact ----------------------------------------------------------------------------------------
 
 function Test-FleetAdministrator {
@@ -958,13 +1075,14 @@ function Add-FleetDefenderPath([string]$Path) { Add-MpPreference -ExclusionPath 
 
 function Remove-FleetDefenderPath([string]$Path) { Remove-MpPreference -ExclusionPath $Path }
 
-function New-FleetPrivateFolder([string]$Purpose) {
+function New-FleetPrivateFolder([string]$Purpose, [string]$Name = [guid]::NewGuid().ToString('N')) {
     # A new folder below ProgramData\fleet that only the system and administrators can read, as is all above it.
     # Users may create folders in ProgramData, so one that was there before may be a trap: a link is refused, any
-    # other is taken over, and what is put in goes into a folder whose name nobody knew.
+    # other is taken over, and what is put in goes into a folder whose name nobody knew, and that was not there.
     $path = [Environment]::GetFolderPath('CommonApplicationData')
-    foreach ($part in 'fleet', $Purpose, [guid]::NewGuid().ToString('N')) {
+    foreach ($part in 'fleet', $Purpose, $Name) {
         $path = [IO.Path]::Combine($path, $part)
+        if ($part -eq $Name -and ([IO.Directory]::Exists($path) -or [IO.File]::Exists($path))) { throw "$path is there already; nothing was touched" }
         [void][IO.Directory]::CreateDirectory($path)
         if (([IO.File]::GetAttributes($path) -band [IO.FileAttributes]::ReparsePoint) -ne 0) { throw "$path is a link, which fleet never makes; nothing was touched" }
         $security = New-Object Security.AccessControl.DirectorySecurity
@@ -972,6 +1090,28 @@ function New-FleetPrivateFolder([string]$Purpose) {
         Set-Acl -LiteralPath $path -AclObject $security
     }
     $path
+}
+
+function Get-FleetPrivatePath([string]$Purpose) {
+    # Where New-FleetPrivateFolder makes folders of that purpose.
+    [IO.Path]::Combine([Environment]::GetFolderPath('CommonApplicationData'), "fleet\$Purpose")
+}
+
+function Get-FleetPlace([string]$Path) {
+    # The name under which .NET reaches a path of a disk of this machine, also one of more than 259 characters where .NET can (4.6.2
+    # and newer). '' where the drive is one of the network.
+    if ([string](New-Object IO.DriveInfo $Path.Substring(0, 1)).DriveType -eq 'Network') { return '' }
+    if ([IO.Directory]::Exists('\\?\' + [Environment]::SystemDirectory)) { "\\?\$Path" } else { $Path }
+}
+
+function Get-FleetFinalPath($Stream) {
+    # Where an open file really is, all links on the way resolved.
+    if (-not ('Fleet.FinalPath' -as [type])) {
+        Add-Type -Namespace Fleet -Name FinalPath -MemberDefinition '[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] public static extern uint GetFinalPathNameByHandle(Microsoft.Win32.SafeHandles.SafeFileHandle file, System.Text.StringBuilder path, uint length, uint flags);'
+    }
+    $path = New-Object Text.StringBuilder 33000
+    if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { return '' }
+    $path.ToString() -replace '^\\\\\?\\(?=[A-Za-z]:)'
 }
 
 function Get-FleetFileSize([string]$Path) {
@@ -1023,12 +1163,14 @@ function Stop-FleetProcessTree($Process) {
     } catch { Write-FleetLog "process $($Process.Id) can't be ended: $_" }
 }
 
-function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60) {
+function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$TimeoutSeconds = 60, [scriptblock]$Take) {
     # Runs a program of Windows without a shell, stdin closed. Gives Found, TimedOut, ExitCode and the lines of
     # Output (both streams). At its deadline, or when the snippet is stopped, it and its children are ended.
+    # With Take, no Output is kept: Take gets the bytes as they come, how many, and of which stream (0 or 1), and has it ended
+    # by giving $false (Ended).
     # Both streams are read by BeginRead: ReadToEndAsync is newer than .NET 4.0, which 3.0 runs on.
     $path = if ($Program -match '[\\/]') { $Program } else { Join-Path ([Environment]::SystemDirectory) $Program }
-    $result = @{ Found = [IO.File]::Exists($path); TimedOut = $false; ExitCode = $null; Output = @() }
+    $result = @{ Found = [IO.File]::Exists($path); TimedOut = $false; Ended = $false; ExitCode = $null; Output = @() }
     if (-not $result.Found) { return New-Object PSObject -Property $result }
     $start = New-Object Diagnostics.ProcessStartInfo $path, (@($Argument | ForEach-Object { ConvertTo-FleetArgument $_ }) -join ' ')
     $start.UseShellExecute = $false
@@ -1042,6 +1184,7 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
         $pipes = @(foreach ($reader in $process.StandardOutput, $process.StandardError) {
             @{ Stream = $reader.BaseStream; Encoding = $reader.CurrentEncoding; Buffer = New-Object byte[] 65536; Bytes = New-Object IO.MemoryStream; Read = $null; Open = $true }
         })
+        $pipes[0].Number, $pipes[1].Number = 0, 1
         $ended = $null
         while (@($pipes | Where-Object { $_.Open }).Count -or -not $process.HasExited) {
             $moved = $false
@@ -1051,15 +1194,19 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
                 $count = $pipe.Stream.EndRead($pipe.Read)
                 $pipe.Read = $null
                 $pipe.Open = $count -gt 0
-                $pipe.Bytes.Write($pipe.Buffer, 0, $count)
+                if (-not $Take) { $pipe.Bytes.Write($pipe.Buffer, 0, $count) }
+                elseif ($count -and -not (& $Take $pipe.Buffer $count $pipe.Number)) { $result.Ended = $true; break }
                 $moved = $true
             }
+            if ($result.Ended) { break }
             if ($process.HasExited -and $null -eq $ended) { $ended = $clock.Elapsed.TotalSeconds }
             if ($null -ne $ended -and $clock.Elapsed.TotalSeconds -gt $ended + 2) { break }     # a grandchild holds the pipe
             if (-not $process.HasExited -and $clock.Elapsed.TotalSeconds -gt $TimeoutSeconds) { $result.TimedOut = $true; break }
-            if (-not $moved) { Start-Sleep -Milliseconds 20 }
+            if ($moved) { continue }
+            $reads = @($pipes | Where-Object { $_.Read } | ForEach-Object { $_.Read.AsyncWaitHandle })
+            if ($reads.Count) { [void][Threading.WaitHandle]::WaitAny([Threading.WaitHandle[]]$reads, 20) } else { Start-Sleep -Milliseconds 20 }
         }
-        if (-not $result.TimedOut) { $result.ExitCode = $process.ExitCode }
+        if (-not $result.TimedOut -and -not $result.Ended) { $result.ExitCode = $process.ExitCode }
         $result.Output = @($pipes | ForEach-Object { $_.Encoding.GetString($_.Bytes.ToArray()) -split '\r?\n' } | Where-Object { $_.Length })
     } finally {
         if (-not $process.HasExited) { Stop-FleetProcessTree $process }
