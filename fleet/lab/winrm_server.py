@@ -10,6 +10,7 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,7 +22,7 @@ from fleet.lab.certificates import LabAuthority
 from fleet.lab.guest import Guest
 from fleet.lab.winrm_http import Handler, Listener
 from fleet.lab.winrm_service import GuestService
-from fleet.lab.winrm_shells import MAX_SHELLS
+from fleet.lab.winrm_shells import MAX_SHELLS, ShellHost
 
 
 class WinrmServer:
@@ -67,7 +68,8 @@ class WinrmServer:
             passwords = folder / f"{number}.ntlm"
             passwords.touch(mode=0o600)
             passwords.write_text(_password_file(guest))
-            service = Service(guest, context, binding, passwords, self._offers, self._max_shells)
+            shells = ShellHost(guest, self._max_shells)
+            service = Service(guest, context, binding, passwords, self._offers, shells)
             self._services[guest.name] = service
             service.start()
         return self
@@ -92,19 +94,11 @@ class WinrmServer:
         return self._authority
 
 
+@dataclass
 class Service(GuestService):
     """The WinRM service of one guest, on a port of its own."""
 
-    def __init__(
-        self,
-        guest: Guest,
-        context: ssl.SSLContext | None,
-        binding: bytes,
-        passwords: Path,
-        offers: tuple[str, ...],
-        max_shells: int,
-    ) -> None:
-        super().__init__(guest, context, binding, passwords, offers, max_shells)
+    def __post_init__(self) -> None:
         self._http = Listener(("127.0.0.1", 0), Handler)
         self._http.service = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), name="lab-winrm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet.lab.guest import Guest
@@ -11,34 +12,26 @@ from fleet.lab.winrm_faults import Fault
 from fleet.lab.winrm_shells import ShellHost
 
 
+@dataclass
 class GuestService:
     """One guest, its shells, how to misbehave, and a record of the operations."""
 
-    def __init__(
-        self,
-        guest: Guest,
-        context: ssl.SSLContext | None,
-        binding: bytes,
-        passwords: Path,
-        offers: tuple[str, ...],
-        max_shells: int,
-    ) -> None:
-        self.guest = guest
-        self.context = context
-        self.binding = binding
-        self.passwords = passwords
-        self.offers = offers
-        self.shells = ShellHost(guest, max_shells)
-        self.requests: list[str] = []
-        """Names of all operations asked for, in order; "Login" for a step of a login."""
-        self.messages = 0
-        """HTTP requests, those without an answer to their login included."""
-        self.elsewhere = 0
-        """Requests for another path than ``/wsman``, where a redirect would lead."""
-        self.connections = 0
-        self.stopping = False
-        self._planned: list[tuple[Fault, str]] = []
-        self._lock = threading.Lock()
+    guest: Guest
+    context: ssl.SSLContext | None
+    binding: bytes
+    passwords: Path
+    offers: tuple[str, ...]
+    shells: ShellHost
+    requests: list[str] = field(default_factory=list)
+    """Names of all operations asked for, in order; "Login" for a step of a login."""
+    messages: int = 0
+    """HTTP requests, those without an answer to their login included."""
+    elsewhere: int = 0
+    """Requests for another path than ``/wsman``, where a redirect would lead."""
+    connections: int = 0
+    stopping: bool = False
+    _planned: list[tuple[Fault, str]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def misbehave(self, how: Fault, at: str, times: int = 1) -> None:
         """Misbehave at the next ``times`` operations of that name ("Create", "Receive", …, "Login")."""
