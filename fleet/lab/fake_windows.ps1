@@ -29,6 +29,11 @@
 #   certificates   thumbprint, subject, not_before and not_after (seconds from os.epoch), key_problem
 #   disks      number, name, offline, reason
 #   attributes   path of a folder or file -> names of its attributes, beside Directory
+#   walk_seconds   how long it takes to walk through the files of a folder
+#   in_use     paths of files that a program has open
+#   drives     name, drive_type, format, read_only, problem
+#   shadow_storage   volume, storage, used, maximum in bytes; a text: why WMI does not say
+#   iscsi_sessions   how many are open; null: WMI does not say
 #   volumes    beginning of paths -> drive_type, size, free of the volume on which they lie
 #   defender   present, paths, processes, hidden (a policy hides them), managed (changes do not take)
 #   hashes, versions   path of a file -> its SHA-256, its product version
@@ -209,7 +214,7 @@ function Get-FleetFolderItem([string]$Path) {
     $paths = @(@($FakeState.files.Keys) + @($FakeState.texts.Keys) | Where-Object { $_ -like "$Path\*" })
     foreach ($name in @($paths | ForEach-Object { $_.Substring($Path.Length + 1).Split('\')[0] } | Sort-Object -Unique)) {
         $age = if ($FakeState.old.ContainsKey("$Path\$name")) { $FakeState.old["$Path\$name"] } else { 0 }
-        New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age; Attributes = @($FakeState.attributes["$Path\$name"] | Where-Object { $_ }) }
+        New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age; Size = [long]$FakeState.files["$Path\$name"]; Attributes = @($FakeState.attributes["$Path\$name"] | Where-Object { $_ }) }
     }
 }
 
@@ -218,6 +223,39 @@ function Get-FleetVolume([string]$Path) {
     $key = @($FakeState.volumes.Keys) | Where-Object { $Path -like "$_*" } | Sort-Object Length | Select-Object -Last 1
     if ($key) { New-Object PSObject -Property @{ DriveType = $FakeState.volumes[$key].drive_type; Size = [uint64]$FakeState.volumes[$key].size; Free = [uint64]$FakeState.volumes[$key].free } }
 }
+
+function Find-FleetMarkedFile([string]$Folder, [int[]]$Mask, [int]$Seconds) {
+    # Of the table of attributes; `walk_seconds` is how long it takes.
+    $start = $Folder.TrimEnd('\') + '\'
+    $numbers = @{ ReadOnly = 1; Hidden = 2; System = 4; Directory = 0x10; Archive = 0x20; SparseFile = 0x200; ReparsePoint = 0x400; Compressed = 0x800; Offline = 0x1000; Encrypted = 0x4000; RecallOnOpen = 0x40000; RecallOnDataAccess = 0x400000 }
+    $found = foreach ($path in @($FakeState.attributes.Keys | Where-Object { $_.StartsWith($start, [StringComparison]::OrdinalIgnoreCase) } | Sort-Object)) {
+        $bits = 0
+        foreach ($each in @($FakeState.attributes[$path])) { $bits = $bits -bor $numbers[$each] }
+        if (@($Mask | Where-Object { ($bits -band $_) -eq $_ }).Count) { New-Object PSObject -Property @{ Path = $path; Name = ($path -split '\\')[-1]; Attributes = $bits } }
+    }
+    New-Object PSObject -Property @{ Looked = @($FakeState.attributes.Keys).Count; Complete = $FakeState.walk_seconds -le $Seconds; Denied = 0; Found = @($found | Where-Object { $_ }) }
+}
+
+function Remove-FleetOldFile([string]$Path, [double]$Before) {
+    if (-not $FakeState.files.ContainsKey($Path)) { return 2 }
+    if (@($FakeState.in_use) -contains $Path) { return 32 }
+    if (@($FakeState.attributes[$Path]) -contains 'ReparsePoint') { return -2 }
+    $age = if ($FakeState.old.ContainsKey($Path)) { $FakeState.old[$Path] } else { 0 }
+    if ((Get-FleetSystem).Epoch - $age -ge $Before) { return -1 }
+    Remove-FleetFile $Path
+    0
+}
+
+function Get-FleetDrive {
+    foreach ($each in @($FakeState.drives)) { New-Object PSObject -Property @{ Name = $each.name; DriveType = $(if ($each.ContainsKey('drive_type')) { $each.drive_type } else { 'Fixed' }); Format = $(if ($each.ContainsKey('format')) { $each.format } else { 'NTFS' }); ReadOnly = [bool]$each['read_only']; Problem = [string]$each['problem'] } }
+}
+
+function Get-FleetShadowStorage {
+    if ($FakeState.shadow_storage -is [string]) { throw $FakeState.shadow_storage }
+    foreach ($each in @($FakeState.shadow_storage)) { New-Object PSObject -Property @{ Volume = $each.volume; Storage = $each.storage; Used = [uint64]$each.used; Maximum = [uint64]$each.maximum } }
+}
+
+function Get-FleetIscsiSession { $FakeState.iscsi_sessions }
 
 function Get-FleetFileText([string]$Path) { if ($FakeState.texts.ContainsKey($Path)) { $FakeState.texts[$Path] } else { '' } }
 

@@ -270,6 +270,42 @@ function Get-FleetRegistryEntry([string]$Key, [string]$Name, [int]$View) {
     $entry
 }
 
+function Get-FleetShadowArea {
+    # Where shadow copies are kept: Problem ('' when vssadmin answered) and Areas: Volume, Storage (\\?\Volume{...}\), For and On (as
+    # vssadmin takes them: a letter or a folder; '' without one), Used, Allocated, Maximum in per cent of the storage volume, and
+    # UsedBytes, MaximumBytes ($null where WMI does not say, 2^64-1 without a limit). vssadmin is read by ids and per cent only.
+    $answer = @{ Problem = ''; Areas = @() }
+    $done = Invoke-FleetNative 'vssadmin.exe' @('list', 'shadowstorage') 60
+    if (-not $done.Found) { $answer.Problem = 'vssadmin.exe is missing' }
+    elseif ($done.TimedOut) { $answer.Problem = 'vssadmin gave no answer within 60 s' }
+    if ($answer.Problem) { return New-Object PSObject -Property $answer }
+    $exact = @(try { Get-FleetShadowStorage } catch { Write-FleetLog "no sizes from WMI: $_" })
+    # two volumes, one below the other, and three lines with a share of the second in brackets make an area
+    $volume = '(?:\(([A-Za-z]:[^()]*)\))?(\\\\\?\\Volume\{[0-9A-Fa-f-]{36}\}\\)\s*$'
+    $lines = @($done.Output | Where-Object { $_.Trim() })
+    $answer.Areas = @(for ($at = 0; $at -lt $lines.Count - 4; $at++) {
+        if ($lines[$at] -notmatch $volume) { continue }
+        $found = @{ For = [string]$Matches[1]; Volume = $Matches[2]; UsedBytes = $null; MaximumBytes = $null }
+        if ($lines[$at + 1] -notmatch $volume) { continue }
+        $found.On, $found.Storage = [string]$Matches[1], $Matches[2]
+        $shares = @($lines[($at + 2)..($at + 4)] | ForEach-Object { [regex]::Match($_, '\(\s*%?\s*([0-9]{1,3})\s*%?\s*\)\s*$') } | Where-Object { $_.Success } | ForEach-Object { [int]$_.Groups[1].Value })
+        if ($shares.Count -ne 3) { $answer.Problem = "vssadmin gave no shares for $($found.Volume)"; break }
+        $found.Used, $found.Allocated, $found.Maximum = $shares
+        foreach ($each in @($exact | Where-Object { $_.Volume -eq $found.Volume -and $_.Storage -eq $found.Storage })) { $found.UsedBytes, $found.MaximumBytes = $each.Used, $each.Maximum }
+        New-Object PSObject -Property $found
+        $at += 4
+    })
+    # exit code 1: nothing is there to be listed; 2: vssadmin itself failed
+    if (-not $answer.Areas.Count -and -not $answer.Problem -and 0, 1 -notcontains $done.ExitCode) { $answer.Problem = "vssadmin could not list the storage (exit code $($done.ExitCode))" }
+    New-Object PSObject -Property $answer
+}
+
+function Test-FleetShadowFull($Area, [int]$Percent) {
+    # By bytes where they are known. Per cent are whole numbers: of a maximum below ten of them nothing can be told.
+    if ($null -ne $Area.MaximumBytes -and $Area.MaximumBytes -ne [uint64]::MaxValue) { return 100.0 * $Area.UsedBytes -ge [double]$Percent * $Area.MaximumBytes }
+    $Area.Maximum -ge 10 -and 100 * $Area.Used -ge $Percent * $Area.Maximum
+}
+
 function Get-FleetTextEntry([string]$Key, [string]$Name) {
     # A value of the registry that 64-bit programs see (on 32-bit Windows: the only one), as Get-FleetRegistryEntry gives it.
     Get-FleetRegistryEntry $Key $Name @(Get-FleetRegistryView)[0]
@@ -896,13 +932,100 @@ function Test-FleetRegistryKey([string]$Key, [int]$View = 64) {
 }
 
 function Get-FleetFolderItem([string]$Path) {
-    # What lies in a folder: Name, IsFolder, Changed (seconds since 1970), Attributes (names, as .NET has them); nothing where
-    # there is no such folder.
+    # What lies in a folder: Name, IsFolder, Changed (seconds since 1970), Size (bytes; of a folder 0), Attributes (names, as .NET
+    # has them; bits that it has no names for, such as those of OneDrive, are left out); nothing where there is no such folder.
     if (-not [IO.Directory]::Exists($Path)) { return }
     $start = New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)
     foreach ($item in (New-Object IO.DirectoryInfo $Path).GetFileSystemInfos()) {
-        New-Object PSObject -Property @{ Name = $item.Name; IsFolder = $item -is [IO.DirectoryInfo]; Changed = ($item.LastWriteTimeUtc - $start).TotalSeconds; Attributes = @([string]$item.Attributes -split ', ') }
+        $folder = $item -is [IO.DirectoryInfo]
+        New-Object PSObject -Property @{
+            Name = $item.Name; IsFolder = $folder; Changed = ($item.LastWriteTimeUtc - $start).TotalSeconds; Size = $(if ($folder) { 0 } else { $item.Length })
+            Attributes = @([string][IO.FileAttributes]([int]$item.Attributes -band 0x7fff) -split ', ')
+        }
     }
+}
+
+function Find-FleetMarkedFile([string]$Folder, [int[]]$Mask, [int]$Seconds) {
+    # Walks through a folder and all below it, links left aside, for so many seconds: Looked (how many files and folders),
+    # Complete, Denied (folders that can't be read) and Found: Path, Name, Attributes (a number) of what has all bits of a mask.
+    # What Windows itself links for old programs (hidden, system, ReparsePoint) is nothing to be found.
+    $end = (Get-FleetTime) + $Seconds
+    $result = @{ Looked = 0; Complete = $true; Denied = 0; Found = New-Object Collections.ArrayList }
+    $folders = New-Object Collections.Stack
+    $folders.Push($Folder.TrimEnd('\') + '\')
+    while ($folders.Count -and $result.Complete) {
+        $here = $folders.Pop()
+        try {
+            foreach ($item in (New-Object IO.DirectoryInfo $here).EnumerateFileSystemInfos()) {
+                if (($result.Looked -band 255) -eq 255 -and (Get-FleetTime) -gt $end) { $result.Complete = $false; break }
+                $result.Looked++
+                $bits = [int]$item.Attributes
+                if (($bits -band 0x406) -eq 0x406) { continue }
+                foreach ($each in $Mask) { if (($bits -band $each) -eq $each) { [void]$result.Found.Add((New-Object PSObject -Property @{ Path = "$here$($item.Name)"; Name = $item.Name; Attributes = $bits })); break } }
+                if (($bits -band 0x410) -eq 0x10) { $folders.Push("$here$($item.Name)\") }
+            }
+        } catch { $result.Denied++; Write-FleetLog "${here}: $_" }
+    }
+    New-Object PSObject -Property $result
+}
+
+function Remove-FleetOldFile([string]$Path, [double]$Before) {
+    # Deletes a file that nobody has open and that was neither made nor written since (seconds since 1970); it is asked on the
+    # handle that deletes it, so that nothing comes in between, and a link is not followed. 0: deleted; -1: newer; -2: no plain
+    # file; otherwise the system's number (32: in use, 5: denied, 2: gone).
+    if (-not ('Fleet.OldFile' -as [type])) {
+        Add-Type -Namespace Fleet -Name OldFile -MemberDefinition @'
+[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern IntPtr CreateFile(string path, uint access, uint share, IntPtr security, uint how, uint flags, IntPtr template);
+[DllImport("kernel32.dll", SetLastError = true)] static extern bool GetFileInformationByHandle(IntPtr file, byte[] found);
+[DllImport("kernel32.dll", SetLastError = true)] static extern bool SetFileInformationByHandle(IntPtr file, int kind, byte[] value, uint size);
+[DllImport("kernel32.dll")] static extern bool CloseHandle(IntPtr file);
+public static int Remove(string path, long before) {
+    IntPtr file = CreateFile(path, 0x00010080, 0, IntPtr.Zero, 3, 0x00200000, IntPtr.Zero);
+    if (file == new IntPtr(-1)) return Marshal.GetLastWin32Error();
+    try {
+        byte[] found = new byte[52];
+        if (!GetFileInformationByHandle(file, found)) return Marshal.GetLastWin32Error();
+        if ((BitConverter.ToUInt32(found, 0) & 0x410) != 0) return -2;
+        if (BitConverter.ToInt64(found, 4) >= before || BitConverter.ToInt64(found, 20) >= before) return -1;
+        return SetFileInformationByHandle(file, 4, new byte[] { 1 }, 1) ? 0 : Marshal.GetLastWin32Error();
+    } finally { CloseHandle(file); }
+}
+'@
+    }
+    $time = (New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc)).AddSeconds($Before).ToFileTimeUtc()
+    [Fleet.OldFile]::Remove($Path, $time)
+}
+
+function Get-FleetDrive {
+    # Drives with a letter: Name (C:), DriveType (Fixed, Removable, Network ...), Format (NTFS, FAT32; '' when it can't be read),
+    # ReadOnly, and Problem: '' or the system's number, of which 0x80310000 means locked by BitLocker and 0x15 no medium.
+    if (-not ('Fleet.Drive' -as [type])) {
+        Add-Type -Namespace Fleet -Name Drive -MemberDefinition @'
+[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] static extern bool GetVolumeInformation(string root, IntPtr name, uint room, IntPtr serial, IntPtr longest, out uint flags, System.Text.StringBuilder format, uint size);
+public static int Ask(string root, System.Text.StringBuilder format, out uint flags) { return GetVolumeInformation(root, IntPtr.Zero, 0, IntPtr.Zero, IntPtr.Zero, out flags, format, 64) ? 0 : Marshal.GetLastWin32Error(); }
+'@
+    }
+    foreach ($drive in [IO.DriveInfo]::GetDrives()) {
+        $format, $flags = (New-Object Text.StringBuilder 64), [uint32]0
+        $number = [Fleet.Drive]::Ask($drive.Name, $format, [ref]$flags)
+        New-Object PSObject -Property @{
+            Name = $drive.Name.TrimEnd('\'); DriveType = [string]$drive.DriveType; Format = $format.ToString()
+            ReadOnly = ($flags -band 0x80000) -ne 0; Problem = $(if ($number) { '0x{0:x}' -f $number } else { '' })
+        }
+    }
+}
+
+function Get-FleetShadowStorage {
+    # As WMI says: Volume and Storage (\\?\Volume{...}\), Used and Maximum in bytes. Throws where WMI does not work.
+    $name = { param($reference) '\\?\' + [regex]::Match([string]$reference.DeviceID, 'Volume\{[0-9A-Fa-f-]{36}\}').Value + '\' }
+    foreach ($each in Get-CimInstance -ClassName 'Win32_ShadowStorage' -ErrorAction Stop) {
+        New-Object PSObject -Property @{ Volume = & $name $each.Volume; Storage = & $name $each.DiffVolume; Used = [uint64]$each.UsedSpace; Maximum = [uint64]$each.MaxSpace }
+    }
+}
+
+function Get-FleetIscsiSession {
+    # How many iSCSI sessions are open, by the storage API of Windows 2012 and newer; $null where it does not say.
+    try { @(Get-CimInstance -Namespace 'root/Microsoft/Windows/Storage' -ClassName 'MSFT_iSCSISession' -ErrorAction Stop).Count } catch { Write-FleetLog "no iSCSI sessions from WMI: $_"; $null }
 }
 
 function Get-FleetVolume([string]$Path) {
