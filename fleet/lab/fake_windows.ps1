@@ -36,6 +36,10 @@
 #   iscsi_sessions   how many are open; null: WMI does not say
 #   volumes    beginning of paths -> drive_type, size, free of the volume on which they lie
 #   defender   present, paths, processes, hidden (a policy hides them), managed (changes do not take)
+#   holders    path, name, id: a program that has a file open, until a time
+#   labels     of the volumes
+#   keeps      paths whose attributes no program changes
+#   robocopy   lost: a path that does not arrive; exit_code
 #   hashes, versions   path of a file -> its SHA-256, its product version
 #   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, missing, registry (keys that come), reads (changes nothing);
 #              gives: services and registry that are there when it has succeeded
@@ -224,16 +228,19 @@ function Get-FleetVolume([string]$Path) {
     if ($key) { New-Object PSObject -Property @{ DriveType = $FakeState.volumes[$key].drive_type; Size = [uint64]$FakeState.volumes[$key].size; Free = [uint64]$FakeState.volumes[$key].free } }
 }
 
-function Find-FleetMarkedFile([string]$Folder, [int[]]$Mask, [int]$Seconds) {
+function Find-FleetMarkedFile([string]$Folder, [int[]]$Mark, [int]$Seconds) {
     # Of the table of attributes; `walk_seconds` is how long it takes.
     $start = $Folder.TrimEnd('\') + '\'
     $numbers = @{ ReadOnly = 1; Hidden = 2; System = 4; Directory = 0x10; Archive = 0x20; SparseFile = 0x200; ReparsePoint = 0x400; Compressed = 0x800; Offline = 0x1000; Encrypted = 0x4000; RecallOnOpen = 0x40000; RecallOnDataAccess = 0x400000 }
-    $found = foreach ($path in @($FakeState.attributes.Keys | Where-Object { $_.StartsWith($start, [StringComparison]::OrdinalIgnoreCase) } | Sort-Object)) {
+    $below = @($FakeState.attributes.Keys | Where-Object { $_.StartsWith($start, [StringComparison]::OrdinalIgnoreCase) } | Sort-Object)
+    $found = foreach ($path in $below) {
         $bits = 0
         foreach ($each in @($FakeState.attributes[$path])) { $bits = $bits -bor $numbers[$each] }
-        if (@($Mask | Where-Object { ($bits -band $_) -eq $_ }).Count) { New-Object PSObject -Property @{ Path = $path; Name = ($path -split '\\')[-1]; Attributes = $bits } }
+        for ($at = 0; $at -lt $Mark.Count; $at += 2) {
+            if (($bits -band $Mark[$at]) -eq $Mark[$at] -and -not ($bits -band $Mark[$at + 1])) { New-Object PSObject -Property @{ Path = $path; Attributes = $bits }; break }
+        }
     }
-    New-Object PSObject -Property @{ Looked = @($FakeState.attributes.Keys).Count; Complete = $FakeState.walk_seconds -le $Seconds; Denied = 0; Found = @($found | Where-Object { $_ }) }
+    New-Object PSObject -Property @{ Looked = $below.Count; Complete = $FakeState.walk_seconds -le $Seconds; Denied = 0; Found = @($found | Where-Object { $_ }) }
 }
 
 function Remove-FleetOldFile([string]$Path, [double]$Before) {
@@ -325,6 +332,22 @@ function Remove-FleetDefenderPath([string]$Path) {
     Save-Fake "Defender looks at $Path again"
 }
 
+function Add-FleetDefenderProcess([string]$Name) {
+    if (-not $FakeState.defender.ContainsKey('managed')) { $FakeState.defender.processes = @(@($FakeState.defender['processes'] | Where-Object { $_ }) + $Name) }
+    Save-Fake "Defender leaves out the process $Name"
+}
+
+function Remove-FleetDefenderProcess([string]$Name) {
+    $FakeState.defender.processes = @($FakeState.defender['processes'] | Where-Object { $_ -and $_ -ne $Name })
+    Save-Fake "Defender looks at the process $Name again"
+}
+
+function Get-FleetFileHolder([string[]]$Path) {
+    @($FakeState.holders) | Where-Object { $_ -and $Path -contains $_.path -and -not ($_.ContainsKey('until') -and $FakeState.clock -ge $_.until) } | ForEach-Object { New-Object PSObject -Property @{ Name = $_.name; Id = $_.id } }
+}
+
+function Get-FleetVolumeLabel { @($FakeState.labels) | Where-Object { $_ } }
+
 function New-FleetPrivateFolder([string]$Purpose, [string]$Name = '0') {
     $path = "C:\ProgramData\fleet\$Purpose\$Name"
     if ($Name -ne '0' -and [IO.Directory]::Exists((Get-FleetPlace $path))) { throw "$path is there already; nothing was touched" }
@@ -411,6 +434,9 @@ function Invoke-FakeNative([string]$Program, [string[]]$Argument, [int]$TimeoutS
     switch ($Program) {
         'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $($Argument[1])" $Argument $TimeoutSeconds }) }
         'sc.exe' { return Invoke-FakeConfig $Argument }
+        'compact.exe' { return Invoke-FakeAttribute 'Compressed' ($Argument[0] -eq '/c') $Argument }
+        'cipher.exe' { return Invoke-FakeAttribute 'Encrypted' ($Argument[0] -eq '/e') $Argument }
+        'robocopy.exe' { return Invoke-FakeRobocopy $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
         'schtasks.exe' { if ($FakeState.tasks.Count) { return Invoke-FakeSchtasks $Argument[2] } }
         'wevtutil.exe' { if (-not $FakeState.programs.ContainsKey($Program)) { return Invoke-FakeWevtutil $Argument } }
@@ -433,6 +459,29 @@ function Invoke-FakeProgram([string]$Name, [string[]]$Argument, [int]$TimeoutSec
         if (-not $planned.ContainsKey('reads')) { Save-Fake "run $Name $Argument" }
     }
     New-Object PSObject -Property $result
+}
+
+function Invoke-FakeAttribute([string]$Attribute, [bool]$On, [string[]]$Argument) {
+    # compact and cipher: of one path, the last argument; `keeps` lists those that stay as they are.
+    $path = $Argument[-1]
+    $now = @($FakeState.attributes[$path] | Where-Object { $_ -and $_ -ne $Attribute })
+    if (@($FakeState.keeps) -contains $path) { return New-FakeResult @() 1 }
+    $FakeState.attributes[$path] = @($now + @($Attribute | Where-Object { $On }))
+    Save-Fake "$(if ($On) { 'set' } else { 'clear' }) $Attribute of $path"
+    New-FakeResult
+}
+
+function Invoke-FakeRobocopy([string[]]$Argument) {
+    # Files, their times and the rights of folders; `robocopy`: lost (a path that does not arrive), exit_code.
+    $from, $to = $Argument[0], $Argument[1]
+    $planned = $FakeState.robocopy
+    foreach ($table in 'files', 'texts', 'old', 'acl') {
+        foreach ($path in @($FakeState[$table].Keys | Where-Object { $_ -eq $from -or $_ -like "$from\*" })) {
+            if ($planned['lost'] -ne $path) { $FakeState[$table][$to + $path.Substring($from.Length)] = $FakeState[$table][$path] }
+        }
+    }
+    Save-Fake "robocopy $from to $to"
+    New-FakeResult @() $(if ($planned.ContainsKey('exit_code')) { $planned.exit_code } else { 1 })
 }
 
 function Invoke-FakeSchtasks([string]$Path) {

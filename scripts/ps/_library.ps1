@@ -306,6 +306,40 @@ function Test-FleetShadowFull($Area, [int]$Percent) {
     $Area.Maximum -ge 10 -and 100 * $Area.Used -ge $Percent * $Area.Maximum
 }
 
+function Format-FleetShadowUse($Area) {
+    $bytes = ''
+    if ($null -ne $Area.MaximumBytes -and $Area.MaximumBytes -ne [uint64]::MaxValue) { $bytes = " ($([Math]::Round($Area.UsedBytes / 1MB)) of $([Math]::Round($Area.MaximumBytes / 1MB)) MB)" }
+    "$($Area.Used) % of $($Area.Maximum) % used$bytes"
+}
+
+function Get-FleetShadowEntry($Area) {
+    # An area as restore-shadow-storage takes it: in bytes where they are known, otherwise in whole per cent.
+    $maximum = "$($Area.Maximum)%"
+    if ($null -ne $Area.MaximumBytes) { $maximum = if ($Area.MaximumBytes -eq [uint64]::MaxValue) { 'UNBOUNDED' } else { [string]$Area.MaximumBytes } }
+    @{ volume = $Area.For; storage = $Area.On; maximum = $maximum }
+}
+
+function Set-FleetShadowMaximum($Area, [string]$Maximum) {
+    # Bytes, N% or UNBOUNDED, and looks whether it took. Gives '' or what went wrong.
+    $name = "the area of $($Area.For) on $($Area.On)"
+    $done = Invoke-FleetNative 'vssadmin.exe' @('resize', 'shadowstorage', "/for=$($Area.For)", "/on=$($Area.On)", "/maxsize=$Maximum") 60
+    if ($done.TimedOut) { return "vssadmin did not resize $name within 60 s" }
+    if ($done.ExitCode -ne 0) { return "vssadmin did not resize $name (exit code $($done.ExitCode))" }
+    $now = (Get-FleetShadowArea).Areas | Where-Object { $_.Volume -eq $Area.Volume -and $_.Storage -eq $Area.Storage } | Select-Object -First 1
+    if ($null -eq $now) { return "$name is not listed any more" }
+    $took = if ($Maximum -eq 'UNBOUNDED') { $now.Maximum -ge 100 }
+    elseif ($Maximum -like '*%') { [Math]::Abs($now.Maximum - [int]$Maximum.TrimEnd('%')) -le 1 }
+    else { $null -eq $now.MaximumBytes -or [Math]::Abs([double]$now.MaximumBytes - [double]$Maximum) -le 67108864 }
+    if (-not $took) { return "the maximum of $name is $($now.Maximum) % after it was set to $Maximum" }
+    ''
+}
+
+function Get-FleetIscsiDevice {
+    # Devices with the hardware id of the Microsoft iSCSI Initiator: Instance and Driver ('' for an unknown device).
+    $root = 'HKLM\SYSTEM\CurrentControlSet\Enum\ROOT\ISCSIPRT'
+    foreach ($name in @(Get-FleetRegistrySubKey $root)) { New-Object PSObject -Property @{ Instance = $name; Driver = [string](Get-FleetRegistryValue "$root\$name" 'Service').Value } }
+}
+
 function Get-FleetTextEntry([string]$Key, [string]$Name) {
     # A value of the registry that 64-bit programs see (on 32-bit Windows: the only one), as Get-FleetRegistryEntry gives it.
     Get-FleetRegistryEntry $Key $Name @(Get-FleetRegistryView)[0]
@@ -414,10 +448,10 @@ function Start-FleetServiceTwice([string]$Name, [int]$TimeoutSeconds) {
     Start-FleetService $Name $TimeoutSeconds
 }
 
-function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
-    # Stops what depends on it, then it, and starts it and then those, in reverse order. Gives Problem ('' when
-    # all went well), Dependents (what was stopped with it) and Down (what ran before and does not now).
-    # What was stopped is started again even when the script is cut off by its deadline in between.
+function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120, [scriptblock]$Between = {}) {
+    # Stops what depends on it, then it, does what is given, and starts it and then those, in reverse order. Gives
+    # Problem ('' when all went well), Dependents (what was stopped with it) and Down (what ran before and does not now).
+    # What was stopped is started again even when the script is cut off by its deadline in between, or ends there.
     $touched = New-Object Collections.ArrayList
     $problem = Get-FleetStopProblem $Name
     $names = if ($problem) { @() } else { @(Get-FleetRunningDependent $Name) + $Name }
@@ -429,6 +463,7 @@ function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
             $problem = Stop-FleetService $each $TimeoutSeconds
             if ($problem) { $problem = "$each could not be stopped: $problem"; break }
         }
+        if (-not $problem) { & $Between }
         $cut = $false
     } finally {
         if ($cut) { for ($left = 60; $left -gt 0 -and (Get-FleetServiceStatus $touched[0]) -eq 'StopPending'; $left--) { Wait-FleetTime 1 } }
@@ -437,6 +472,7 @@ function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120) {
             $failure = Start-FleetServiceTwice $each $TimeoutSeconds
             if ($failure -and -not $problem) { $problem = "$each could not be started: $failure" }
         }
+        if ($cut -and $problem) { $FleetReply.message = "$($FleetReply.message); $problem" }
     }
     $down = @($touched | Where-Object { (Get-FleetServiceStatus $_) -ne 'Running' })
     New-Object PSObject -Property @{ Problem = $problem; Dependents = @($touched | Where-Object { $_ -ne $Name }); Down = $down }
@@ -460,6 +496,131 @@ function Set-FleetStartType([string]$Name, [string]$StartType) {
     $word = @{ Automatic = 'auto'; DelayedAutomatic = 'delayed-auto'; Manual = 'demand'; Disabled = 'disabled' }[$StartType]
     $problem = Set-FleetServiceConfig $Name @('start=', $word)
     if ($problem) { Stop-FleetFailed $problem }
+}
+
+# --- scratch folder of the MARS agent ----------------------------------------------------------------
+
+$FleetMarsConfig = 'HKLM\SOFTWARE\Microsoft\Windows Azure Backup\Config'
+
+function Get-FleetScratchEntry {
+    # Both values that name the scratch folder, as restore-registry-values takes them: that of the agent, that of its provider.
+    Get-FleetTextEntry $FleetMarsConfig 'ScratchLocation'
+    Get-FleetTextEntry "$FleetMarsConfig\CloudBackupProvider" 'ScratchLocation'
+}
+
+function Get-FleetTree([string]$Folder, [int]$Depth) {
+    # What lies in a folder, and in those in it for so many levels, as Get-FleetFolderItem gives it, and its Path; a link is not followed.
+    foreach ($item in @(Get-FleetFolderItem $Folder)) {
+        Add-Member -InputObject $item -MemberType NoteProperty -Name Path -Value "$($Folder.TrimEnd('\'))\$($item.Name)" -PassThru
+        if ($item.IsFolder -and $Depth -gt 0 -and $item.Attributes -notcontains 'ReparsePoint') { Get-FleetTree $item.Path ($Depth - 1) }
+    }
+}
+
+function Get-FleetItem([string]$Path) {
+    # One file or folder, as Get-FleetTree gives it; nothing where it is not.
+    $parent, $name = [regex]::Match($Path, '^(.*\\)([^\\]+)$').Groups[1, 2] | ForEach-Object { $_.Value }
+    Get-FleetTree $parent 0 | Where-Object { $_.Name -eq $name }
+}
+
+function Get-FleetScratchFault([string]$Folder) {
+    # What of a scratch folder the agent can't bear, as Get-FleetTree gives it, and Wrong: the attributes in question. Of the folder
+    # itself and of virtual disks in it all four count; of folders in it those that new files take over.
+    foreach ($item in @(Get-FleetItem $Folder) + @(Get-FleetTree $Folder 4)) {
+        $whole = $item.Path -eq $Folder -or (-not $item.IsFolder -and $item.Name -match '\.vhdx?$')
+        if (-not $whole -and -not $item.IsFolder) { continue }
+        $wrong = @($(if ($whole) { 'Encrypted', 'Compressed', 'SparseFile', 'ReparsePoint' } else { 'Encrypted', 'Compressed' }) | Where-Object { $item.Attributes -contains $_ })
+        if ($wrong.Count) { Add-Member -InputObject $item -MemberType NoteProperty -Name Wrong -Value $wrong -PassThru }
+    }
+}
+
+function Get-FleetScratchRightProblem([string]$Sddl) {
+    # Why the agent, which is the system, may not do all in a folder, in words. The system has what is given to it, to
+    # Administrators, to Authenticated Users and to Everyone.
+    $entries = @((ConvertFrom-FleetSddl $Sddl).Entries | Where-Object { 'S-1-5-18', 'S-1-5-32-544', 'S-1-5-11', 'S-1-1-0' -contains $_.Sid -and $_.Flags -cnotmatch '^(..)*IO' })
+    $rights = 0L
+    foreach ($entry in @($entries | Where-Object { $_.Type -ceq 'A' })) { $rights = $rights -bor $entry.Mask }
+    if (($rights -band 0x1f01ff) -ne 0x1f01ff -and -not ($rights -band 0x10000000)) { 'the system has no full control of it' }
+    foreach ($entry in @($entries | Where-Object { $_.Type -ceq 'D' })) { "rights in it are denied to $($entry.Sid)" }
+}
+
+function Set-FleetItemAttribute([string]$Path, [string]$Attribute, [bool]$On) {
+    # Compressed or Encrypted, by the programs of Windows, whose words are not read. Gives '' or what went wrong.
+    $program, $argument = if ($Attribute -eq 'Compressed') { 'compact.exe', @($(if ($On) { '/c' } else { '/u' }), '/a', '/q', $Path) } else { 'cipher.exe', @($(if ($On) { '/e' } else { '/d' }), '/h', $Path) }
+    $done = Invoke-FleetNative $program $argument 1800
+    if (-not $done.Found) { return "$program is missing" }
+    if ($done.TimedOut) { return "$program did not end within 1800 s" }
+    if ((@(Get-FleetItem $Path | ForEach-Object { $_.Attributes }) -contains $Attribute) -eq $On) { return '' }
+    "$Path is $(if ($On) { 'not ' })$Attribute after $program (exit code $($done.ExitCode))"
+}
+
+function Set-FleetScratchEntry($Entry) {
+    # Writes a value as it stands, or takes it away, with a key that was made for it.
+    if ($Entry.existed) {
+        New-FleetRegistryKey $Entry.key $Entry.view
+        Set-FleetRegistryValue $Entry.key $Entry.name $Entry.type $Entry.value $Entry.view
+    } else {
+        Remove-FleetRegistryValue $Entry.key $Entry.name $Entry.view
+        if ($Entry.Contains('key_existed')) { [void](Remove-FleetRegistryKey $Entry.key $Entry.view) }
+    }
+}
+
+function Set-FleetScratch($Wanted, [scriptblock]$First = {}) {
+    # Stops obengine, does what is given, writes the values that differ, and starts obengine. When it does not start with them, they
+    # are put back. Ends the snippet when something fails; what was there before is the undo.
+    if ((Get-FleetService 'obengine').StartType -eq 'Disabled') { Stop-FleetFailed 'obengine is disabled and could not be started again; nothing was touched' }
+    $written = New-Object Collections.ArrayList
+    $restart = Restart-FleetService 'obengine' 120 {
+        & $First
+        foreach ($entry in $Wanted) {
+            $before = Get-FleetRegistryEntry $entry.key $entry.name $entry.view
+            if ($before.existed -eq $entry.existed -and $before.value -ceq $entry.value) { continue }
+            [void]$written.Add($before)
+            Add-FleetUndo 'values' $before
+            Set-FleetScratchEntry $entry
+        }
+    }
+    if (-not $restart.Problem) { return }
+    if (-not $written.Count) { Stop-FleetFailed "$($restart.Problem); no value was touched" }
+    foreach ($entry in $written) { Set-FleetScratchEntry $entry }
+    $problem = Start-FleetServiceTwice 'obengine' 120
+    Stop-FleetFailed "$($restart.Problem); the values are as they were, and obengine $(if ($problem) { "does not run: $problem" } else { 'runs' })"
+}
+
+function Get-FleetMarsExclusion($Defender) {
+    # What antivirus software has to leave out for the MARS agent, Processes and Folders, and what of it Defender does not:
+    # MissingProcesses and MissingFolders. A process may be named without its folder.
+    $engine = Get-FleetServiceProgram (Get-FleetService 'obengine')
+    if ($engine -notmatch '^[A-Za-z]:\\.+\\bin\\[^\\]+$') { $engine = 'C:\Program Files\Microsoft Azure Recovery Services Agent\bin\cbengine.exe' }
+    $bin = [regex]::Match($engine, '^(.+)\\[^\\]+$').Groups[1].Value
+    $scratch = ([string](Get-FleetRegistryValue $FleetMarsConfig 'ScratchLocation').Value).TrimEnd('\')
+    if (-not $scratch) { $scratch = "$([regex]::Match($bin, '^(.+)\\[^\\]+$').Groups[1].Value)\Scratch" }
+    $compilers = @(foreach ($framework in 'Framework', 'Framework64') {
+        $root = "C:\Windows\Microsoft.NET\$framework"
+        foreach ($version in @(Get-FleetFolderItem $root | Where-Object { $_.IsFolder -and $_.Name -like 'v*' })) {
+            $path = "$root\$($version.Name)\csc.exe"
+            if ((Get-FleetFileSize $path) -ge 0) { $path }
+        }
+    })
+    $found = @{ Processes = @($engine) + $compilers; Folders = @($bin, $scratch) }
+    $named = @($Defender.Processes | ForEach-Object { ConvertFrom-FleetExclusion $_ })
+    $paths = @($Defender.Paths | ForEach-Object { ConvertFrom-FleetExclusion $_ })
+    $found.MissingProcesses = @($found.Processes | Where-Object { $named -notcontains ($_ -split '\\')[-1] -and -not (Test-FleetExclusion $_ $named) })
+    $found.MissingFolders = @($found.Folders | Where-Object { -not (Test-FleetExclusion $_ $paths) })
+    New-Object PSObject -Property $found
+}
+
+function ConvertFrom-FleetExclusion([string]$Text) {
+    # With the values that these variables have on a server; of any other nothing is known here.
+    $Text -replace '^%ProgramFiles%', 'C:\Program Files' -replace '^%(SystemRoot|windir)%', 'C:\Windows' -replace '^%SystemDrive%', 'C:'
+}
+
+function Test-FleetExclusion([string]$Path, [object[]]$Exclusion) {
+    # An exclusion is a path, or one of a folder above; * stands for characters of one part, ? for one of them.
+    foreach ($each in $Exclusion) {
+        $pattern = [regex]::Escape($each.TrimEnd('\')) -replace '\\\*', '[^\\]*' -replace '\\\?', '[^\\]'
+        if ($Path -match "^$pattern(\\|$)") { return $true }
+    }
+    $false
 }
 
 # --- VSS writers ------------------------------------------------------------------------------------
@@ -661,15 +822,21 @@ function Get-FleetPathProblem([string]$Path) {
     if (Get-FleetPlace $Path) { '' } else { 'special' }
 }
 
-function Get-FleetFileProblem($ErrorRecord) {
-    # Of a file that could not be looked at: gone, denied, special (a device) or failed:N, N being the number that Windows gave.
+function Get-FleetCause($ErrorRecord) {
     $cause = $ErrorRecord.Exception
     while ($cause.InnerException) { $cause = $cause.InnerException }
+    $cause
+}
+
+function Get-FleetFileProblem($ErrorRecord) {
+    # Of a file or program that could not be reached: gone, denied, special (a device) or failed:N, N being the number that Windows gave.
+    $cause = Get-FleetCause $ErrorRecord
     if ($cause -is [IO.FileNotFoundException] -or $cause -is [IO.DirectoryNotFoundException] -or $cause -is [IO.DriveNotFoundException]) { return 'gone' }
     if ($cause -is [UnauthorizedAccessException] -or $cause -is [Security.SecurityException]) { return 'denied' }
     if ($cause -is [IO.PathTooLongException]) { return 'failed:206' }
     if ($cause -is [NotSupportedException]) { return 'special' }
-    "failed:$([Runtime.InteropServices.Marshal]::GetHRForException($cause) -band 0xffff)"
+    $number = if ($cause -is [ComponentModel.Win32Exception]) { $cause.NativeErrorCode } else { [Runtime.InteropServices.Marshal]::GetHRForException($cause) -band 0xffff }
+    if ($number -eq 5) { 'denied' } else { "failed:$number" }
 }
 
 function Get-FleetEntry([string]$Path, [bool]$Below) {
@@ -709,17 +876,19 @@ function New-FleetGzip($Stream) {
     New-Object IO.Compression.GZipStream $Stream, ([IO.Compression.CompressionMode]::Compress), $true
 }
 
-function Remove-FleetFolder([string]$Path) {
-    # With all that is in it; a link is removed itself, and what it leads to stays. Gives '' when it is gone, otherwise why it is not.
+function Remove-FleetTree([string]$Path, [bool]$OnlyEmpty) {
+    # A file, or a folder with all that is in it; a link is removed itself, and what it leads to stays. Gives '' when it is gone, otherwise
+    # why it is not.
     $place = Get-FleetPlace $Path
     for ($try = 1; $try -le 5; $try++) {
         try {
-            $link = ([IO.File]::GetAttributes($place) -band [IO.FileAttributes]::ReparsePoint) -ne 0
-            [IO.Directory]::Delete($place, -not $link)
+            $attributes = [int][IO.File]::GetAttributes($place)
+            if ($attributes -band 0x10) { [IO.Directory]::Delete($place, (-not $OnlyEmpty -and -not ($attributes -band 0x400))) } else { [IO.File]::Delete($place) }
+            return ''
         } catch {
             if ((Get-FleetFileProblem $_) -eq 'gone') { return '' }
-            $problem = $_.Exception
-            while ($problem.InnerException) { $problem = $problem.InnerException }
+            $problem = Get-FleetCause $_
+            if ($OnlyEmpty) { break }
             if ($try -lt 5) { Wait-FleetTime 1 }
         }
     }
@@ -741,6 +910,22 @@ function ConvertTo-FleetJsonText([string]$Text) {
         $Text = [regex]::Replace($Text, '[\x00-\x1f\x7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]', [Text.RegularExpressions.MatchEvaluator] { param($m) '\u{0:x4}' -f [int]$m.Value[0] })
     }
     '"' + $Text + '"'
+}
+
+function ConvertTo-FleetEventLine([string]$Xml) {
+    # An event as an object of JSON on one line: time in UTC, id, provider, level, record, message (null when it was not rendered), properties.
+    # Not read as XML, see ConvertFrom-FleetEvent.
+    $plain = { param($found) [Net.WebUtility]::HtmlDecode($found.Value) }
+    $number = { param($pattern) $found = [regex]::Match($Xml, $pattern).Groups[1].Value; if ($found) { $found } else { 'null' } }
+    $event = ConvertFrom-FleetEvent $Xml
+    $message = [regex]::Match($Xml, '<Message>([^<]*)</Message>').Groups[1]
+    $values = foreach ($found in [regex]::Matches($Xml, '<Data(?:\s+Name=[''"]([^''"]*)[''"])?[^>]*?(?:/>|>([^<]*)</Data>)')) {
+        $value = ConvertTo-FleetJsonText (& $plain $found.Groups[2])
+        if ($found.Groups[1].Success) { '{' + (ConvertTo-FleetJsonText (& $plain $found.Groups[1])) + ':' + $value + '}' } else { $value }
+    }
+    '{"time":' + (ConvertTo-FleetJsonText $event.Time) + ',"id":' + $event.Id + ',"provider":' + (ConvertTo-FleetJsonText $event.Provider) +
+        ',"level":' + (& $number '<Level>([0-9]+)<') + ',"record":' + (& $number '<EventRecordID>([0-9]+)<') +
+        ',"message":' + $(if ($message.Success) { ConvertTo-FleetJsonText (& $plain $message) } else { 'null' }) + ',"properties":[' + (@($values) -join ',') + ']}'
 }
 
 # --- contact ----------------------------------------------------------------------------------------
@@ -945,10 +1130,11 @@ function Get-FleetFolderItem([string]$Path) {
     }
 }
 
-function Find-FleetMarkedFile([string]$Folder, [int[]]$Mask, [int]$Seconds) {
+function Find-FleetMarkedFile([string]$Folder, [int[]]$Mark, [int]$Seconds) {
     # Walks through a folder and all below it, links left aside, for so many seconds: Looked (how many files and folders),
-    # Complete, Denied (folders that can't be read) and Found: Path, Name, Attributes (a number) of what has all bits of a mask.
-    # What Windows itself links for old programs (hidden, system, ReparsePoint) is nothing to be found.
+    # Complete, Denied (folders that can't be read) and Found: Path and Attributes (a number) of what has a mark. A mark is two
+    # numbers: all bits of the first and none of the second. At 10000 found it ends. What Windows itself links for old
+    # programs (hidden, system, ReparsePoint) is not found.
     $end = (Get-FleetTime) + $Seconds
     $result = @{ Looked = 0; Complete = $true; Denied = 0; Found = New-Object Collections.ArrayList }
     $folders = New-Object Collections.Stack
@@ -957,12 +1143,16 @@ function Find-FleetMarkedFile([string]$Folder, [int[]]$Mask, [int]$Seconds) {
         $here = $folders.Pop()
         try {
             foreach ($item in (New-Object IO.DirectoryInfo $here).EnumerateFileSystemInfos()) {
-                if (($result.Looked -band 255) -eq 255 -and (Get-FleetTime) -gt $end) { $result.Complete = $false; break }
+                if (($result.Looked -band 255) -eq 255 -and (Get-FleetTime) -gt $end -or $result.Found.Count -ge 10000) { $result.Complete = $false; break }
                 $result.Looked++
                 $bits = [int]$item.Attributes
-                if (($bits -band 0x406) -eq 0x406) { continue }
-                foreach ($each in $Mask) { if (($bits -band $each) -eq $each) { [void]$result.Found.Add((New-Object PSObject -Property @{ Path = "$here$($item.Name)"; Name = $item.Name; Attributes = $bits })); break } }
                 if (($bits -band 0x410) -eq 0x10) { $folders.Push("$here$($item.Name)\") }
+                if (($bits -band 0x406) -eq 0x406) { continue }
+                for ($at = 0; $at -lt $Mark.Count; $at += 2) {
+                    if (($bits -band $Mark[$at]) -ne $Mark[$at] -or $bits -band $Mark[$at + 1]) { continue }
+                    [void]$result.Found.Add((New-Object PSObject -Property @{ Path = "$here$($item.Name)"; Attributes = $bits }))
+                    break
+                }
             }
         } catch { $result.Denied++; Write-FleetLog "${here}: $_" }
     }
@@ -1197,6 +1387,43 @@ function Get-FleetDefender {
 function Add-FleetDefenderPath([string]$Path) { Add-MpPreference -ExclusionPath $Path }
 
 function Remove-FleetDefenderPath([string]$Path) { Remove-MpPreference -ExclusionPath $Path }
+
+function Add-FleetDefenderProcess([string]$Name) { Add-MpPreference -ExclusionProcess $Name }
+
+function Remove-FleetDefenderProcess([string]$Name) { Remove-MpPreference -ExclusionProcess $Name }
+
+function Get-FleetFileHolder([string[]]$Path) {
+    # Which programs have one of these files open, as Restart Manager knows: Name and Id. Drivers, and so the filters of
+    # antivirus products, are no programs. RM_PROCESS_INFO has 668 bytes and begins with the number of the process.
+    if (-not ('Fleet.RestartManager' -as [type])) {
+        Add-Type -Namespace Fleet -Name RestartManager -MemberDefinition @'
+[DllImport("rstrtmgr.dll", CharSet = CharSet.Unicode)] public static extern int RmStartSession(out uint session, int flags, System.Text.StringBuilder key);
+[DllImport("rstrtmgr.dll", CharSet = CharSet.Unicode)] public static extern int RmRegisterResources(uint session, uint files, string[] names, uint programs, IntPtr program, uint services, IntPtr service);
+[DllImport("rstrtmgr.dll")] public static extern int RmGetList(uint session, out uint needed, ref uint count, [In, Out] byte[] list, out uint reasons);
+[DllImport("rstrtmgr.dll")] public static extern int RmEndSession(uint session);
+'@
+    }
+    if (-not $Path.Count) { return }
+    $session, $needed, $reasons, $count = [uint32]0, [uint32]0, [uint32]0, [uint32]64
+    $number = [Fleet.RestartManager]::RmStartSession([ref]$session, 0, (New-Object Text.StringBuilder 64))
+    if ($number) { throw "Restart Manager gives no session, error $number" }
+    try {
+        $number = [Fleet.RestartManager]::RmRegisterResources($session, [uint32]$Path.Count, $Path, 0, [IntPtr]::Zero, 0, [IntPtr]::Zero)
+        $list = New-Object byte[] (668 * $count)
+        if (-not $number) { $number = [Fleet.RestartManager]::RmGetList($session, [ref]$needed, [ref]$count, $list, [ref]$reasons) }
+        if ($number) { throw "Restart Manager does not say who uses the files, error $number" }
+        for ($at = 0; $at -lt $count; $at++) {
+            $id = [BitConverter]::ToInt32($list, 668 * $at)
+            try { New-Object PSObject -Property @{ Id = $id; Name = [Diagnostics.Process]::GetProcessById($id).ProcessName } } catch { Write-FleetLog "process $id has ended" }
+        }
+    } finally { [void][Fleet.RestartManager]::RmEndSession($session) }
+}
+
+function Get-FleetVolumeLabel {
+    # Labels of the volumes that are there, those without a letter, too, by the storage API of Windows 2012 and newer; none
+    # where it does not say.
+    try { Get-CimInstance -Namespace 'root/Microsoft/Windows/Storage' -ClassName 'MSFT_Volume' -ErrorAction Stop | ForEach-Object { [string]$_.FileSystemLabel } } catch { Write-FleetLog "no labels of volumes: $_" }
+}
 
 function New-FleetPrivateFolder([string]$Purpose, [string]$Name = [guid]::NewGuid().ToString('N')) {
     # A new folder below ProgramData\fleet that only the system and administrators can read, as is all above it.
