@@ -41,7 +41,7 @@
 #   keeps      paths whose attributes no program changes
 #   robocopy   lost: a path that does not arrive; exit_code
 #   hashes, versions   path of a file -> its SHA-256, its product version
-#   programs   name of a program (or "vssadmin shadowstorage") -> exit_code, output (lines), hangs, missing, registry (keys that come), reads (changes nothing);
+#   programs   name of a program (or "vssadmin shadowstorage", "vssadmin resize") -> exit_code, output (lines), hangs, missing, registry (keys that come), reads (changes nothing);
 #              gives: services and registry that are there when it has succeeded
 
 $FakeState = [IO.File]::ReadAllText($FakePath) | ConvertFrom-Json -AsHashtable
@@ -362,14 +362,14 @@ function Get-FleetPlace([string]$Path) {
     $root = "$FakePath.files"
     if (-not $FakePlaced.Count) {
         $FakePlaced.done = $true
-        foreach ($each in @($FakeState.texts.Keys) + @($FakeState.files.Keys)) { Add-FakePlace $each (Get-FleetPlace $each) }
+        foreach ($each in @(@($FakeState.texts.Keys) + @($FakeState.files.Keys) | Where-Object { $_ })) { Add-FakePlace $each (Get-FleetPlace $each) }
     }
     if ($FakeState.volumes.ContainsKey($Path.Substring(0, 3)) -and $FakeState.volumes[$Path.Substring(0, 3)].drive_type -eq 'Network') { return '' }
     $root + '/' + $Path.Substring(0, 1).ToUpperInvariant() + $Path.Substring(2).Replace('\', '/')
 }
 
 function Add-FakePlace([string]$Path, [string]$Place) {
-    if ([IO.File]::Exists($Place)) { return }
+    if (-not $Place -or [IO.File]::Exists($Place)) { return }
     [void][IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Place))
     $stream = [IO.File]::Create($Place)
     if ($FakeState.texts.ContainsKey($Path)) {
@@ -432,7 +432,7 @@ function Invoke-FleetNative([string]$Program, [string[]]$Argument = @(), [int]$T
 function Invoke-FakeNative([string]$Program, [string[]]$Argument, [int]$TimeoutSeconds) {
     Write-FleetLog "run $Program $Argument"
     switch ($Program) {
-        'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $($Argument[1])" $Argument $TimeoutSeconds }) }
+        'vssadmin.exe' { return $(if ($Argument[1] -eq 'writers') { Invoke-FakeVssadmin $TimeoutSeconds } else { Invoke-FakeProgram "vssadmin $(if ($Argument[0] -eq 'list') { $Argument[1] } else { $Argument[0] })" $Argument $TimeoutSeconds }) }
         'sc.exe' { return Invoke-FakeConfig $Argument }
         'compact.exe' { return Invoke-FakeAttribute 'Compressed' ($Argument[0] -eq '/c') $Argument }
         'cipher.exe' { return Invoke-FakeAttribute 'Encrypted' ($Argument[0] -eq '/e') $Argument }

@@ -463,7 +463,7 @@ function Restart-FleetService([string]$Name, [int]$TimeoutSeconds = 120, [script
             $problem = Stop-FleetService $each $TimeoutSeconds
             if ($problem) { $problem = "$each could not be stopped: $problem"; break }
         }
-        if (-not $problem) { & $Between }
+        if (-not $problem) { [void](& $Between) }
         $cut = $false
     } finally {
         if ($cut) { for ($left = 60; $left -gt 0 -and (Get-FleetServiceStatus $touched[0]) -eq 'StopPending'; $left--) { Wait-FleetTime 1 } }
@@ -570,7 +570,7 @@ function Set-FleetScratch($Wanted, [scriptblock]$First = {}) {
     if ((Get-FleetService 'obengine').StartType -eq 'Disabled') { Stop-FleetFailed 'obengine is disabled and could not be started again; nothing was touched' }
     $written = New-Object Collections.ArrayList
     $restart = Restart-FleetService 'obengine' 120 {
-        & $First
+        [void](& $First)
         foreach ($entry in $Wanted) {
             $before = Get-FleetRegistryEntry $entry.key $entry.name $entry.view
             if ($before.existed -eq $entry.existed -and $before.value -ceq $entry.value) { continue }
@@ -1404,13 +1404,18 @@ function Get-FleetFileHolder([string[]]$Path) {
 '@
     }
     if (-not $Path.Count) { return }
-    $session, $needed, $reasons, $count = [uint32]0, [uint32]0, [uint32]0, [uint32]64
+    $session, $needed, $reasons, $count = [uint32]0, [uint32]0, [uint32]0, [uint32]0
     $number = [Fleet.RestartManager]::RmStartSession([ref]$session, 0, (New-Object Text.StringBuilder 64))
     if ($number) { throw "Restart Manager gives no session, error $number" }
     try {
         $number = [Fleet.RestartManager]::RmRegisterResources($session, [uint32]$Path.Count, $Path, 0, [IntPtr]::Zero, 0, [IntPtr]::Zero)
-        $list = New-Object byte[] (668 * $count)
+        $list = New-Object byte[] 668
         if (-not $number) { $number = [Fleet.RestartManager]::RmGetList($session, [ref]$needed, [ref]$count, $list, [ref]$reasons) }
+        for ($try = 0; $number -eq 234 -and $try -lt 5; $try++) {     # there are more than fit
+            $count = [uint32]($needed + 8)
+            $list = New-Object byte[] ([int](668 * $count))
+            $number = [Fleet.RestartManager]::RmGetList($session, [ref]$needed, [ref]$count, $list, [ref]$reasons)
+        }
         if ($number) { throw "Restart Manager does not say who uses the files, error $number" }
         for ($at = 0; $at -lt $count; $at++) {
             $id = [BitConverter]::ToInt32($list, 668 * $at)
