@@ -7,9 +7,12 @@ order it is the same, byte for byte. One thread writes it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
+import json
 import os
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +28,7 @@ from fleet.bundle.manifest import Entry, Manifest, Missing, StandsOut, moment
 from fleet.bundle.signatures import Scanner, Signatures
 from fleet.catalog.never import always_cleaned, never
 from fleet.errors import FleetError, UsageError
-from fleet.model import NAME, printable
+from fleet.model import NAME, JsonValue, printable
 from fleet.report.bundle_page import HostPart, Page, Row, Sign, to_html
 
 Suffix = Literal["txt", "log", "json", "xml", "evtx", "bin"]
@@ -37,6 +40,9 @@ _TAILS = 4 * 1024 * 1024
 """Bytes of all that the index shows, so that a browser opens it."""
 
 _LONGEST_ORIGIN = 1024
+
+_RESERVE = 8 * 1024 * 1024
+"""Bytes that are kept free for manifest and index while files are added."""
 
 
 class Archive:
@@ -55,6 +61,10 @@ class Archive:
         self._tails: dict[str, str] = {}
         self._tails_size = 0
         self._results: str | None = None
+        self.said: Manifest | None = None
+        """What it says of itself, once it is finished."""
+        self.manifest_sha256 = ""
+        """Of its manifest, once it is finished: by it anybody can tell that nothing was changed."""
         if path.exists():
             raise UsageError(f"{path}: is there already; move it away or choose another name")
         try:
@@ -65,7 +75,13 @@ class Archive:
             ) from None
         except OSError as error:
             raise UsageError(f"{path}: can't be written: {error.strerror}") from None
-        self._file = os.fdopen(descriptor, "w+b")
+        self._file = _File(descriptor)
+        try:
+            self._reserve = _reserved(path.parent)
+        except OSError as error:
+            self._file.close()
+            self._part.unlink()
+            raise UsageError(f"{path}: can't be written: {error.strerror}") from None
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
 
     def __enter__(self) -> Self:
@@ -78,8 +94,17 @@ class Archive:
         traceback: TracebackType | None,
     ) -> None:
         """Finish it; what is there when something went wrong is kept and says so."""
+        self.finish(None if error is None else _why(error))
+
+    def finish(self, partial: str | None = None) -> None:
+        """Write what it says of itself and give it its name; once. ``partial``: why it is not whole.
+
+        Where even that fails nothing is left, and the error is raised.
+        """
+        if self.said is not None:
+            return
         try:
-            self._finish(None if error is None else _why(error))
+            self._finish(partial)
         except BaseException:
             self._part.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # what could not be written before can't be written now
@@ -87,6 +112,8 @@ class Archive:
             with contextlib.suppress(OSError):
                 self._file.close()
             raise
+        finally:
+            self._reserve.close()
 
     def host(self, name: str) -> str:
         """Give the folder of a host; hosts are added in the order in which they shall stand."""
@@ -104,11 +131,16 @@ class Archive:
         taken: datetime,
         suffix: Suffix = "txt",
         truncated: str | None = None,
+        note: str | None = None,
     ) -> Entry | None:
         """Take a file; None where it is never collected or the level forbids it, then it is missing.
 
+        ``truncated`` says why its beginning or end is missing, ``note`` what else is to be known of it.
+
         Files that hold protected settings are masked at every level.
         A source that breaks off (OSError, FleetError) is taken as far as it came, and that is said.
+        Where the disk here is full the file is taken back whole and the OSError raised: what was added
+        before is kept.
         """
         if not NAME.fullmatch(item):
             raise ValueError(f"not a name of an item: {item!r}")
@@ -127,14 +159,22 @@ class Archive:
             return None
         except BaseException as error:
             if sink.failed:
-                raise
+                raise  # and what came of it is not kept
             truncated = f"broke off after {sink.size} bytes: {_why(error)}"
             if not isinstance(error, OSError | FleetError):
-                self._record(sink, host, item, origin, taken, truncated, cleaned)
+                self._record(sink, host, item, origin, taken, truncated, note, cleaned)
                 raise
         finally:
+            self._close(sink)
+        return self._record(sink, host, item, origin, taken, truncated, note, cleaned)
+
+    def _close(self, sink: _Sink) -> None:
+        """End an entry; one that could not be written is taken back, and its room with it."""
+        try:
             sink.close()
-        return self._record(sink, host, item, origin, taken, truncated, cleaned)
+        except OSError:
+            self._file.take_back(sink.start)
+            raise
 
     def _record(
         self,
@@ -144,6 +184,7 @@ class Archive:
         origin: str,
         taken: datetime,
         truncated: str | None,
+        note: str | None,
         cleaned: Cleaned,
     ) -> Entry | None:
         if not sink.begun:
@@ -158,6 +199,7 @@ class Archive:
             origin=self._shown(origin),
             taken=moment(taken),
             truncated=None if truncated is None else self._shown(truncated),
+            note=None if note is None else self._shown(note),
             binary=cleaned.binary,
             left_out=cleaned.left_out,
         )
@@ -179,15 +221,16 @@ class Archive:
         self.host(host)
         self._missing.append(Missing(self._shown(host), item, self._shown(origin), self._shown(reason)))
 
-    def results(self, document: str) -> None:
-        """Take the run's own results, as JSON."""
-        self._results = self._cleaner.text(document)
+    def results(self, document: JsonValue) -> None:
+        """Take the run's own results: values of JSON."""
+        self._results = json.dumps(self._cleaner.value(document), indent=2) + "\n"
 
     def _shown(self, text: str) -> str:
         """A text of a guest for a manifest: cleaned as the files are, on one line, harmless."""
         return printable(self._cleaner.text(text)).replace("\n", "\\n")[:_LONGEST_ORIGIN]
 
     def _finish(self, partial: str | None) -> None:
+        self._reserve.close()
         said = Manifest(
             run=self._run,
             created=moment(self._created),
@@ -203,7 +246,7 @@ class Archive:
         documents = {manifest.MISSING: said.missing_text(), manifest.INDEX: to_html(_page(said, self._tails))}
         if self._results is not None:
             documents[manifest.RESULTS] = self._results
-        documents[manifest.MANIFEST] = said.to_json()
+        documents[manifest.MANIFEST] = text = said.to_json()
         for name, text in documents.items():
             self._zip.writestr(self._info(name), text.encode("utf-8", "backslashreplace"))
         self._zip.close()
@@ -211,6 +254,8 @@ class Archive:
         os.fsync(self._file.fileno())
         self._file.close()
         self._part.replace(self.path)
+        self.manifest_sha256 = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+        self.said = said
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name, self._created.timetuple()[:6])
@@ -220,6 +265,43 @@ class Archive:
         return info
 
 
+class _File(io.FileIO):
+    """A file without a buffer, so that a full disk is met at once; nothing follows a write that failed."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "r+b")
+        self._failure: OSError | None = None
+
+    def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        view = memoryview(data).cast("B")
+        written = 0
+        while written < len(view):
+            if self._failure is not None:
+                raise self._failure
+            try:
+                written += super().write(view[written:])
+            except OSError as error:
+                self._failure = error
+        return written
+
+    def take_back(self, start: int) -> None:
+        """Forget what was written from there on; more may be written now."""
+        self.truncate(start)
+        self._failure = None
+
+
+def _reserved(folder: Path) -> IO[bytes]:
+    """Room on the disk for what the archive says of itself: taken until this is closed."""
+    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (its life is the archive's)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, _RESERVE)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 class _Sink(io.RawIOBase):
     """An entry of the archive, begun with the first byte: what is refused before leaves none behind."""
 
@@ -227,6 +309,8 @@ class _Sink(io.RawIOBase):
         self._archive, self._info, self.scanner = archive, info, scanner
         self._entry: IO[bytes] | None = None
         self.name = info.filename
+        self.start = 0
+        """Where in the archive it begins."""
         self.size = 0
         self.sha256 = hashlib.sha256()
         self.tail = bytearray()
@@ -237,6 +321,7 @@ class _Sink(io.RawIOBase):
         try:
             if self._entry is None:
                 self._entry = self._archive.open(self._info, "w", force_zip64=True)
+                self.start = self._info.header_offset
             self._entry.write(data)
         except OSError:
             self.failed = True
@@ -261,6 +346,8 @@ class _Sink(io.RawIOBase):
 def _why(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "it was interrupted"
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return "the disk here is full"
     if isinstance(error, OSError):
         return error.strerror or "it could not be read"
     return printable(str(error)) if isinstance(error, FleetError) else "fleet failed while it was written"
@@ -302,6 +389,8 @@ def _part(said: Manifest, host: str, tails: dict[str, str]) -> HostPart:
 
 def _notes(entry: Entry) -> Sequence[str]:
     notes = [f"incomplete: {entry.truncated}"] if entry.truncated else []
+    if entry.note:
+        notes.append(entry.note)
     if entry.binary:
         notes.append("not text: taken as it is")
     if entry.left_out:

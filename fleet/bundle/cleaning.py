@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from fleet.bundle.pseudonyms import Pseudonyms
 from fleet.errors import FleetError
+from fleet.model import JsonValue
 from fleet.redact import Redactor
 
 PIECE = 256 * 1024
@@ -88,6 +89,13 @@ class Cleaner:
         text = self._redactor.text(text)
         return self._pseudonyms.text(text) if self.level is Level.FULL else text
 
+    def value(self, value: JsonValue) -> JsonValue:
+        """Clean every text in a value of JSON; what it is made of stays."""
+        if self.level is Level.NONE:
+            return value
+        value = self._redactor.value(value)
+        return _each_text(value, self._pseudonyms.text) if self.level is Level.FULL else value
+
     def observe(self, source: BinaryIO) -> None:
         """Learn the names that a file tells, so that files before it are cleaned of them too."""
         encoding, start = _encoding(source)
@@ -124,6 +132,16 @@ class Cleaner:
         before, after = around
         mask = self._redactor.uncounted
         return mask(before + after) == mask(before) + mask(after)
+
+
+def _each_text(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {change(key): _each_text(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_each_text(item, change) for item in value]
+    return value
 
 
 def _encoding(source: BinaryIO) -> tuple[str | None, bytes]:

@@ -32,6 +32,8 @@ class Entry:
     """When, ISO 8601 in UTC."""
     truncated: str | None = None
     """Why the end, or the beginning, is missing."""
+    note: str | None = None
+    """What else is to be known: it changed while it was read, a command's exit code."""
     binary: bool = False
     """Not text, so nothing was masked in it."""
     left_out: int = 0

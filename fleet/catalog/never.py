@@ -34,11 +34,11 @@ _PATHS: tuple[tuple[str, str], ...] = (
     (r"/dev/.*|/proc/(?:kcore|kmem|\d+/(?:environ|mem|maps|fd/.*)|self/.*)|/sys/firmware/.*", _DEVICES),
     (r".*/(?:pagefile|hiberfil|swapfile)\.sys|.*\.(?:dmp|hdmp|mdmp|vmem|vhdx?)|.*/core(?:\.\d+)?", _DEVICES),
 )  # fmt: skip
-_FORBIDDEN = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _PATHS)
+_FORBIDDEN = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), reason) for pattern, reason in _PATHS)
 
 _ALWAYS_CLEANED = re.compile(
     r".*/[^/]*(?:\.settings|extensionsconfig|vmsettings|goalstate|waagent\.conf)[^/]*|.*/etc/environment",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 """Protected settings, SAS addresses and proxy passwords lie in these."""
 
@@ -52,7 +52,9 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     (r"key\s*=\s*clear|\bcmdkey\b|vaultcmd|lsadump|mimikatz|secretsdump|procdump|ntdsutil", _SECRETS),
     (r"^(?:\S*/)?(?:printenv|set)\b", "environments hold secrets"),
 )
-_FORBIDDEN_COMMANDS = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _COMMANDS)
+_FORBIDDEN_COMMANDS = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), reason) for pattern, reason in _COMMANDS
+)
 
 _READERS = frozenset({
     "base64", "busybox", "cat", "certutil", "copy", "cp", "dd", "find", "findstr", "grep", "head", "hexdump",

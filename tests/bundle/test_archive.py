@@ -52,7 +52,7 @@ def write(path: Path, level: Level = Level.SECRETS) -> None:
         cut = "stopped after 60 s"
         out.add("web3", "uptime", io.BytesIO(b""), origin="uptime", taken=WHEN, truncated=cut)
         out.miss("web9", "extension-logs", origin="/var/log/azure", reason="no such folder")
-        out.results('{"results": []}')
+        out.results({"results": []})
 
 
 def manifest(path: Path) -> Any:
@@ -229,7 +229,7 @@ def test_no_secret_in_any_form_is_anywhere_in_an_archive(tmp_path: Path, level: 
         for encoding in ("utf-8", "utf-16"):
             out.add("h", "log", io.BytesIO(text.encode(encoding)), origin=f"/x/{SECRETS[0]}", taken=WHEN)
         out.miss("h", "other", origin=SECRETS[1], reason=SECRETS[2])
-        out.results(json.dumps({"message": SECRETS[3]}))
+        out.results({"message": SECRETS[3]})
     with zipfile.ZipFile(path) as file:
         contents = {name: file.read(name) for name in file.namelist()}
     assert len(contents) == 6
