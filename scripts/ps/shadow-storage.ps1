@@ -1,7 +1,7 @@
 # /// fleet
 # kind = "check"
 # title = "There is room for shadow copies"
-# about = "Reads `vssadmin list shadowstorage` by volume ids and per cent, in any language: an area that is used up to its maximum loses its oldest shadow copies, and may have no room for the next one. No association is fine: Windows makes one when it needs it."
+# about = "Reads `vssadmin list shadowstorage` by volume ids and per cent, in any language, and the sizes from WMI where it works: an area that is used up to its maximum loses its oldest shadow copies, and may have no room for the next one. No association is fine: Windows makes one when it needs it."
 # severity = "warning"
 # idempotent = "yes"
 # timeout = 120
@@ -14,40 +14,24 @@
 # maximum = 100
 # about = "From which share of its maximum an area counts as full"
 #
+# [params.mars_only]
+# type = "bool"
+# default = true
+# about = "Look only where the MARS agent is installed; false: everywhere"
+#
 # [returns.associations]
 # type = "list"
-# about = "Each: volume, storage, and used, allocated, maximum in per cent of the storage volume (maximum 100: without a limit)"
+# about = "Each: volume, storage, and used, allocated, maximum in per cent of the storage volume (maximum 100: without a limit); used_bytes and maximum_bytes where WMI tells them"
 # ///
 [CmdletBinding()]
-param([int]$full_percent = 90)
+param([int]$full_percent = 90, [bool]$mars_only = $true)
 
 Assert-FleetAdministrator
-$done = Invoke-FleetNative 'vssadmin.exe' @('list', 'shadowstorage') 60
-if (-not $done.Found) { Stop-FleetFailed 'vssadmin.exe is missing' }
-if ($done.TimedOut) { Stop-FleetFailed 'vssadmin gave no answer within 60 s' }
-# two volumes, one below the other, and three lines with a share of the second in brackets make an association
-$volume = '(\\\\\?\\Volume\{[0-9A-Fa-f-]{36}\}\\)\s*$'
-$lines = @($done.Output | Where-Object { $_.Trim() })
-$full = New-Object Collections.ArrayList
-for ($at = 0; $at -lt $lines.Count - 4; $at++) {
-    if ($lines[$at] -notmatch $volume) { continue }
-    $found = @{ volume = $Matches[1] }
-    if ($lines[$at + 1] -notmatch $volume) { continue }
-    $found.storage = $Matches[1]
-    $shares = @($lines[($at + 2)..($at + 4)] | ForEach-Object { [regex]::Match($_, '\(\s*%?\s*([0-9]{1,3})\s*%?\s*\)\s*$') } | Where-Object { $_.Success } | ForEach-Object { [int]$_.Groups[1].Value })
-    if ($shares.Count -ne 3) { Stop-FleetFailed "vssadmin gave no shares for $($found.volume)" }
-    $found.used, $found.allocated, $found.maximum = $shares
-    Add-FleetItem 'associations' $found
-    # per cent are whole numbers: of a maximum below ten of them nothing can be told
-    if ($found.maximum -ge 10 -and 100 * $found.used -ge $full_percent * $found.maximum) { [void]$full.Add("$($found.volume): $($found.used) % of $($found.maximum) % used") }
-    $at += 4
-}
-if (-not $FleetReply.data.ContainsKey('associations')) {
-    Add-FleetData 'associations' @()
-    # exit code 1: nothing is there to be listed; 2: vssadmin itself failed
-    if (0, 1 -notcontains $done.ExitCode) { Stop-FleetFailed "vssadmin could not list the storage (exit code $($done.ExitCode))" }
-    Set-FleetOk 'no storage is set aside; Windows makes it when it needs it'
-    return
-}
+if ($mars_only -and $null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
+$found = Get-FleetShadowArea
+Add-FleetData 'associations' @($found.Areas | ForEach-Object { @{ volume = $_.Volume; storage = $_.Storage; used = $_.Used; allocated = $_.Allocated; maximum = $_.Maximum; used_bytes = $_.UsedBytes; maximum_bytes = $_.MaximumBytes } })
+if ($found.Problem) { Stop-FleetFailed $found.Problem }
+if (-not $found.Areas.Count) { Set-FleetOk 'no storage is set aside; Windows makes it when it needs it'; return }
+$full = @($found.Areas | Where-Object { Test-FleetShadowFull $_ $full_percent } | ForEach-Object { "$($_.Volume): $(Format-FleetShadowUse $_)" })
 if ($full.Count) { Stop-FleetFailed "the storage for shadow copies is full: $($full -join '; ')" }
-Set-FleetOk "$($FleetReply.data.associations.Count) storage areas for shadow copies have room"
+Set-FleetOk "$($found.Areas.Count) storage areas for shadow copies have room"
