@@ -861,7 +861,10 @@ function Open-FleetFile([string]$Path) {
                 $result.Stream = New-Object IO.FileStream $place, ([IO.FileMode]::Open), ([IO.FileAccess]::Read), ([IO.FileShare]'ReadWrite, Delete'), 65536
                 if (-not [string]::Equals((Get-FleetFinalPath $result.Stream), $Path, [StringComparison]::OrdinalIgnoreCase)) { $result.Problem = 'link'; $result.Stream.Close() }
             }
-        } catch { $result.Problem = Get-FleetFileProblem $_ }
+        } catch {
+            $result.Problem = Get-FleetFileProblem $_
+            if ($result.Stream) { $result.Stream.Close() }
+        }
     }
     New-Object PSObject -Property $result
 }
@@ -1465,7 +1468,7 @@ function Get-FleetFinalPath($Stream) {
         Add-Type -Namespace Fleet -Name FinalPath -MemberDefinition '[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] public static extern uint GetFinalPathNameByHandle(Microsoft.Win32.SafeHandles.SafeFileHandle file, System.Text.StringBuilder path, uint length, uint flags);'
     }
     $path = New-Object Text.StringBuilder 33000
-    if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { return '' }
+    if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { throw (New-Object ComponentModel.Win32Exception) }
     $path.ToString() -replace '^\\\\\?\\(?=[A-Za-z]:)'
 }
 
