@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
+from fleet.lab import windows_collect
+from fleet.lab.windows_call import Call, Stop
 from fleet.lab.windows_state import WindowsState, Writer
 from fleet.model import JsonValue
 
@@ -19,48 +20,6 @@ _STATES |= {5: "waiting for backup complete", 7: "failed at prepare backup", 11:
 
 _SHELL = "PowerShell 5.1"
 """What Windows Server 2016 to 2025 have."""
-
-
-class _Stop(Exception):
-    """Ends a snippet early, like ``Stop-FleetFailed`` and ``Stop-FleetSkipped``."""
-
-
-@dataclass(slots=True)
-class Call:
-    """One run of a snippet: the guest, the values, the mode, and the answer as it grows."""
-
-    state: WindowsState
-    parameters: Mapping[str, JsonValue]
-    check: bool
-    outcome: str = "ok"
-    message: str = ""
-    data: dict[str, JsonValue] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
-
-    def ok(self, message: str) -> None:
-        """All is well."""
-        self.message = message
-
-    def changed(self, message: str) -> None:
-        """Something was changed, or in check mode would be."""
-        self.message = f"{self.message}; {message}" if self.outcome == "changed" else message
-        self.outcome = "changed"
-
-    def fail(self, message: str) -> None:
-        """End: failed."""
-        if self.outcome == "changed":
-            message = f"{message}; done before that: {self.message}"
-        self.outcome, self.message = "failed", message
-        raise _Stop
-
-    def skip(self, message: str) -> None:
-        """End: it does not apply."""
-        self.outcome, self.message = "skipped", message
-        raise _Stop
-
-    def item(self, key: str, value: JsonValue) -> None:
-        """Add to a list in the data."""
-        self.data.setdefault(key, []).append(value)
 
 
 def answer(
@@ -78,7 +37,7 @@ def answer(
         else:
             refuse = call.skip if looks else call.fail
             refuse(f"the model of this simulated guest does not know {name}; it needs a PowerShell (pwsh)")
-    except _Stop:
+    except Stop:
         pass
     return call
 
@@ -380,6 +339,7 @@ def _ping(call: Call) -> None:
 
 
 _KNOWN: dict[str, Callable[[Call], None]] = {
+    **windows_collect.KNOWN,
     "azure-guest-agent": _azure_guest_agent,
     "complus-msdtc": _complus_msdtc,
     "ping": _ping,

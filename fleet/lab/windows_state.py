@@ -53,6 +53,12 @@ class WindowsState:
     """By view and path, as ``64:HKLM\\SOFTWARE\\...``."""
     processes: dict[int, str] = field(default_factory=dict)
     """Name by number, without .exe."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """What stands in files, by path."""
+    events: list[str] = field(default_factory=list)
+    """XML of the events in its logs, as wevtutil prints it."""
+    stages: dict[str, bytes] = field(default_factory=dict)
+    """What was staged to be fetched, by stage."""
     ledger: list[str] = field(default_factory=list)
     """What was done, one line each, in order."""
 
