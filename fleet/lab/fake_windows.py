@@ -110,7 +110,12 @@ _PROGRAMS = {
             "   Provider Id: {b5946137-7b9f-4925-af80-51abd60b20d5}",
             "   Version: 1.0.0.7",
         ],
-    }
+    },
+    "ipconfig.exe": {
+        "exit_code": 0,
+        "reads": True,
+        "output": ["Windows IP Configuration", "   IPv4 Address. . . . . . . . . . . : 10.0.0.5(Preferred)"],
+    },
 }
 """What programs of Windows print where nothing is wrong."""
 
@@ -150,6 +155,9 @@ def from_model(state: WindowsState) -> dict[str, Any]:
         "processes": [{"id": number, "name": name} for number, name in state.processes.items()],
         "acl": _DEFAULT_RIGHTS,
         "programs": _PROGRAMS,
+        "texts": state.texts,
+        "events": state.events,
+        "volumes": {"C:\\": {"drive_type": "Fixed", "size": 136_000_000_000, "free": 80_000_000_000}},
     }
 
 

@@ -65,4 +65,11 @@ class WindowsModel:
             call = answer(self.state, name, frame.parameters, frame.check, looks=name in self._checks)
         log = "".join(f"verbose: {text}\n" for text in call.log)
         rest = {"outcome": call.outcome, "message": call.message, "data": call.data, "seconds": 0.0}
-        return log.encode() + call.raw + b"\n" + prefix(frame.nonce) + json.dumps(rest)[1:].encode("ascii") + b"\n"
+        return (
+            log.encode()
+            + call.raw
+            + b"\n"
+            + prefix(frame.nonce)
+            + json.dumps(rest)[1:].encode("ascii")
+            + b"\n"
+        )

@@ -8,6 +8,7 @@ from fleet.catalog import Catalog
 from fleet.lab import fake_windows
 from fleet.lab.fake_root import FakeRoot, Fault
 from fleet.lab.lab import LEGACY, Accounts, Lab, Resident
+from fleet.lab.windows_logs import TEXTS, WRITER_FAILED, logged
 from fleet.lab.windows_model import WindowsModel
 from fleet.lab.windows_state import RegistryKey, Service, WindowsState, Writer
 
@@ -62,6 +63,7 @@ def _sql_server() -> WindowsState:
     id_ = "a65faa63-5ea8-4ebc-9dbd-a0c4db26912a"
     error = "Non-retryable error"
     state.writers.append(Writer("SqlServerWriter", id_, "SQLWriter", state=9, last_error=error))
+    state.events = logged(WRITER_FAILED)
     return state
 
 
@@ -77,7 +79,9 @@ def windows_server(*, strong_crypto: bool) -> WindowsState:
         "DhcpIPAddress": ("String", "10.0.0.5"),
         "DhcpDefaultGateway": ("String", "10.0.0.1"),
     }
-    return WindowsState(services=_services(), writers=_writers(), registry=registry)
+    return WindowsState(
+        services=_services(), writers=_writers(), registry=registry, texts=dict(TEXTS), events=logged()
+    )
 
 
 def _services() -> dict[str, Service]:
