@@ -566,7 +566,7 @@ function Set-FleetScratchEntry($Entry) {
 
 function Set-FleetScratch($Wanted, [scriptblock]$First = {}) {
     # Stops obengine, does what is given, writes the values that differ, and starts obengine. When it does not start with them, they
-    # are put back. Ends the snippet when something fails; what was there before is the undo.
+    # are put back. Ends the snippet when something fails.
     if ((Get-FleetService 'obengine').StartType -eq 'Disabled') { Stop-FleetFailed 'obengine is disabled and could not be started again; nothing was touched' }
     $written = New-Object Collections.ArrayList
     $restart = Restart-FleetService 'obengine' 120 {
@@ -575,12 +575,11 @@ function Set-FleetScratch($Wanted, [scriptblock]$First = {}) {
             $before = Get-FleetRegistryEntry $entry.key $entry.name $entry.view
             if ($before.existed -eq $entry.existed -and $before.value -ceq $entry.value) { continue }
             [void]$written.Add($before)
-            Add-FleetUndo 'values' $before
             Set-FleetScratchEntry $entry
         }
     }
     if (-not $restart.Problem) { return }
-    if (-not $written.Count) { Stop-FleetFailed "$($restart.Problem); no value was touched" }
+    if (-not $written.Count) { Stop-FleetFailed $restart.Problem }
     foreach ($entry in $written) { Set-FleetScratchEntry $entry }
     $problem = Start-FleetServiceTwice 'obengine' 120
     Stop-FleetFailed "$($restart.Problem); the values are as they were, and obengine $(if ($problem) { "does not run: $problem" } else { 'runs' })"
