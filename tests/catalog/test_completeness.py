@@ -27,17 +27,13 @@ GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-psmodulepath",
     "mars-reregister-server-prereqs",
     "mars-resource-not-provisioned-230006",
-    "mars-restore-volume-mount-fails",
     "mars-scratch-attributes",
     "mars-scratch-location-valid",
     "mars-set-encryption-key-failed",
     "mars-task-account",
     "mars-task-trigger-enabled",
-    "mars-unsupported-drives-and-attributes-excluded",
     "mars-vault-credential-download-403",
     "mars-vault-credential-wrong-vault-100110",
-    "mars-warning-0x8007018b-cloud-file",
-    "mars-warning-0x80070570-corrupt-file",
 }
 """Faults that no check in the guest detects by itself yet; their runbooks say what a person does by hand.
 

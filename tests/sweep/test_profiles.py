@@ -35,6 +35,7 @@ NOT_FOR_A_SWEEP = {
     "backup-extension": "of a dead agent it says again what the agent's own checks say",
     "disks-offline": "of a machine that was just restored",
     "waagent-logs": "what support asks for, not what a backup needs",
+    "volume-damage": "takes as long as a volume is large, and asks for its drive",
     "snapshot-host-first": "a setting for machines whose snapshots time out, not one that all should have",
 }
 
