@@ -66,6 +66,8 @@ _INTERPRETERS = frozenset({
     "script", "setsid", "sh", "ssh", "su", "sudo", "systemd-run", "timeout", "watch", "wmic", "wscript",
     "xargs", "zsh",
 })  # fmt: skip
+_CERTIFICATES = re.compile(r"-(?:silent\s+-)?store [A-Za-z]{1,32}", re.IGNORECASE)
+"""Of certutil's verbs the one that shows the public parts of a store of the machine, and writes no file."""
 
 
 def never(path: str) -> str | None:
@@ -86,6 +88,8 @@ def always_cleaned(path: str) -> bool:
 def never_run(words: Sequence[str]) -> str | None:
     """Why a command is never run to collect what it prints; None when it may be."""
     program = re.sub(r"\.(?:exe|com|bat)$", "", re.split(r"[/\\]", words[0])[-1].casefold())
+    if program == "certutil" and _CERTIFICATES.fullmatch(" ".join(words[1:])):
+        return None
     if program in _READERS:
         return "what reads files is held to no list; ask for the file under files"
     if program in _INTERPRETERS and list(words[1:]) not in (["--version"], ["-V"]):

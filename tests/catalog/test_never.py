@@ -82,6 +82,7 @@ def test_no_path_breaks_it(path: str) -> None:
         ["tar", "c", "/etc"], ["lsattr", "--file=/var/lib/waagent/x.prv"], ["sudo", "id"], ["find", "/"],
         ["C:\\Windows\\System32\\cmd.exe", "/c", "type x"],
         ["manage-bde", "-protectors", "-get", "C:"], ["certutil", "-exportPFX", "my", "x"], ["/usr/bin/env"],
+        ["certutil", "-encode", r"C:\x", "y"], ["certutil", "-store", "My", "0", r"C:\out.cer"],
         ["reg", "save", r"HKLM\SAM", "x"], ["netsh", "wlan", "show", "profile", "x", "key=clear"],
         ["powershell", "-Command", "(Get-BitLockerVolume).KeyProtector"], ["printenv"],
         ["openssl", "rsa", "-in", "x"],
@@ -99,6 +100,8 @@ def test_nor_is_it_printed_by_a_command(words: list[str]) -> None:
         ["ip", "addr"],
         ["reg", "query", r"HKLM\SOFTWARE\X", "/s"],
         ["python3", "--version"],
+        ["certutil", "-store", "My"],
+        [r"C:\Windows\System32\certutil.exe", "-silent", "-store", "Root"],
     ],
 )
 def test_a_harmless_command_may_be_run(words: list[str]) -> None:
