@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from fleet.catalog import Catalog, bind
-from fleet.envelope import AnswerStream, parse
+from fleet.envelope import AnswerStream, parse, prefix
 from fleet.model import (
     Arguments,
     Completed,
@@ -44,6 +45,23 @@ class Engine:
         self, scripts: Iterable[Script], change: Callable[[bytes], bytes] = lambda line: line
     ) -> list[Reply]:
         """Send scripts at once and give what each answered; ``change`` is applied to what is sent."""
+        scripts = list(scripts)
+        answers = self.completed(scripts, change)
+        return [parse(done, script.nonce) for script, done in zip(scripts, answers, strict=True)]
+
+    def streamed(
+        self, script: Script, change: Callable[[bytes], bytes] = lambda line: line
+    ) -> tuple[bytes, Reply]:
+        """Send a script and give the bytes that came before its answer, and the answer."""
+        (done,) = self.completed([script], change)
+        body, found, _ = done.stdout.rpartition(b"\n" + prefix(script.nonce))
+        assert found, done.stdout[-500:]
+        return body, parse(done, script.nonce)
+
+    def completed(
+        self, scripts: Iterable[Script], change: Callable[[bytes], bytes] = lambda line: line
+    ) -> list[Completed]:
+        """Send scripts at once and give what came back of each."""
         assert self._silences < 2, "this engine gave no answer twice, and is not asked any more"
         scripts = list(scripts)
         process = self._alive()
@@ -64,10 +82,7 @@ class Engine:
                     f"{len(answers)} of {len(scripts)} answers, then {_end(process, stream)}"
                 )
             answers += stream.feed(data)
-        return [
-            parse(Completed(stdout, b"", None, 0.0, dropped=dropped), script.nonce)
-            for script, (stdout, dropped) in zip(scripts, answers, strict=True)
-        ]
+        return [Completed(stdout, b"", None, 0.0, dropped=dropped) for stdout, dropped in answers]
 
     def script(
         self,
@@ -144,7 +159,7 @@ def _end(process: subprocess.Popen[bytes], stream: AnswerStream) -> str:
 
 def snippet_of(text: str, kind: Kind = Kind.CHECK) -> Snippet:
     """Wrap a text so that it can be rendered."""
-    source = SnippetText(text, Path("test.ps1"), "0" * 64)
+    source = SnippetText(text, Path("test.ps1"), hashlib.sha256(text.encode()).hexdigest())
     return Snippet(name="test", kind=kind, title="test", timeout=20, texts={Shell.POWERSHELL: source})
 
 
