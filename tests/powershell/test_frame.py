@@ -257,7 +257,18 @@ class TestPrograms:
     def test_both_streams_and_the_exit_code_are_told(self, pwsh: Engine) -> None:
         body = "Add-FleetData r (Invoke-FleetNative '/bin/sh' @('-c', 'echo out; echo err >&2; exit 3'))"
         result = fine(pwsh.body(body)).data["r"]
-        assert result == {"Found": True, "TimedOut": False, "ExitCode": 3, "Output": ["out", "err"]}
+        assert result == {
+            "Found": True, "TimedOut": False, "Ended": False, "ExitCode": 3, "Output": ["out", "err"]
+        }  # fmt: skip
+
+    def test_its_bytes_can_be_taken_as_they_come_and_it_is_ended_when_enough_came(self, pwsh: Engine) -> None:
+        body = """$kept = @{ 0 = 0; 1 = 0 }
+        $take = { param($bytes, $count, $which) $kept[$which] += $count; $kept[0] -lt 1000000 }
+        $done = Invoke-FleetNative '/bin/sh' @('-c', 'echo error >&2; exec cat /dev/zero') 20 $take
+        Add-FleetData r @($done.Ended, $done.TimedOut, $done.ExitCode, $kept[1], ($kept[0] -lt 1100000))"""
+        reply = fine(pwsh.body(body))
+        assert reply.data["r"] == [True, False, None, 6, True]
+        assert reply.seconds < 5
 
     def test_arguments_arrive_as_they_are(self, pwsh: Engine) -> None:
         words = ["a b", "", 'q"x', "\\", "a\\", 'end\\"', "tab\there", "$(x)"]
