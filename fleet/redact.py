@@ -51,6 +51,12 @@ class Redactor:
                     self._known.add(secret)
                     self._register(secret.reveal())
 
+    def learn(self, other: Redactor) -> None:
+        """Mask what another one masks; the tallies stay apart."""
+        with other._lock:
+            known = set(other._known)
+        self.add(known)
+
     @property
     def tally(self) -> Mapping[str, int]:
         """How many places were masked, by the kind of secret: ``known`` or the name of a pattern."""

@@ -53,7 +53,9 @@ class Archive:
     ) -> None:
         self.path = path
         self._part = path.with_name(path.name + ".part")
-        self._run, self._created, self._cleaner, self._signatures = run, created, cleaner, signatures
+        self.run = run
+        """The run's id; may be set as long as it is not finished."""
+        self._created, self._cleaner, self._signatures = created, cleaner, signatures
         self._hosts: dict[str, str] = {}
         self._files: list[Entry] = []
         self._missing: list[Missing] = []
@@ -106,14 +108,17 @@ class Archive:
         try:
             self._finish(partial)
         except BaseException:
-            self._part.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # what could not be written before can't be written now
-                self._zip.close()
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self.discard()
             raise
-        finally:
-            self._reserve.close()
+
+    def discard(self) -> None:
+        """Leave nothing of it."""
+        self._reserve.close()
+        self._part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what could not be written before can't be written now
+            self._zip.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def host(self, name: str) -> str:
         """Give the folder of a host; hosts are added in the order in which they shall stand."""
@@ -232,7 +237,7 @@ class Archive:
     def _finish(self, partial: str | None) -> None:
         self._reserve.close()
         said = Manifest(
-            run=self._run,
+            run=self.run,
             created=moment(self._created),
             fleet=__version__,
             level=self._cleaner.level.value,

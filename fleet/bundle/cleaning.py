@@ -106,7 +106,7 @@ class Cleaner:
     def stream(self, source: BinaryIO, target: BinaryIO) -> Cleaned:
         """Copy a file, cleaned. Raises Uncleanable, with nothing written, where that can't be done."""
         encoding, start = _encoding(source)
-        if self.level is not Level.NONE and start.startswith(_COMPRESSED):
+        if self.level is not Level.NONE and compressed(start):
             raise Uncleanable(
                 "is compressed, so secrets in it can't be masked; --redact none takes it as it is"
             )
@@ -150,6 +150,11 @@ def _encoding(source: BinaryIO) -> tuple[str | None, bytes]:
     while len(start) < 4096 and (data := source.read(4096 - len(start))):
         start += data
     return encoding_of(start), start
+
+
+def compressed(start: bytes) -> bool:
+    """Whether a file that begins with these bytes is compressed."""
+    return start.startswith(_COMPRESSED)
 
 
 def encoding_of(start: bytes) -> str | None:

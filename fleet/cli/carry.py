@@ -51,10 +51,13 @@ def carry_out(
     show: Show,
     *,
     quiet: bool = False,
+    finish: Callable[[Run], None] | None = None,
 ) -> int:
     """Run, show, write the reports, give the exit code. Ctrl-C once drains, twice abandons.
 
-    ``quiet`` shows no progress, and on a terminal nothing at all where the exit code is 0.
+    ``finish`` does what is left once all hosts have ended, before anything is shown; what it can't do
+    (``FleetError``) is said, and the exit code is that of a truth that is missing. ``quiet`` shows no
+    progress, and on a terminal nothing at all where the exit code is 0.
     """
     output, cut = _Output(), False
     with (
@@ -71,10 +74,21 @@ def carry_out(
         streams.say(f"note: {warning}")
     run = History(state).run(execution.header.id)
     code = exit_code_of(run)
+    if finish is not None and not _finished(finish, run):
+        code = EXIT_NOT_KNOWN
     if form != "ndjson" and not (quiet and form == "terminal" and code == EXIT_FINE):
         output.write(render(run, form, show))
     write_outputs(run, outputs, show)
     return _leave(execution, code, output.failure, cut=cut)
+
+
+def _finished(finish: Callable[[Run], None], run: Run) -> bool:
+    try:
+        finish(run)
+    except FleetError as error:
+        streams.say(error)
+        return False
+    return True
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def _given(context: click.Context, name: str) -> list[Path]:
 
 
 def names_of(*kinds: str) -> Completer:
-    """Names of these kinds of ``fleet list``: check, remedy, collect, runbook, profile, code."""
+    """Names of these kinds of ``fleet list``: check, remedy, collect, runbook, profile, bundle, code."""
 
     def names(context: click.Context) -> Iterable[str]:
         from fleet import api
@@ -44,6 +44,8 @@ def names_of(*kinds: str) -> Completer:
             found += catalog.runbooks
         if "profile" in kinds:
             found += catalog.profiles
+        if "bundle" in kinds:
+            found += catalog.bundles
         if "code" in kinds:
             found += [code for runbook in catalog.runbooks.values() for code in runbook.codes]
         return found

@@ -15,9 +15,9 @@ from fleet.cli import complete, options
 from fleet.model import Host, Os, ParamValue, Runbook, Shell, Snippet, printable
 
 if TYPE_CHECKING:
-    from fleet.catalog import Catalog, Profile
+    from fleet.catalog import Bundle, Catalog, Profile
 
-_LISTED = ("check", "remedy", "collect", "runbook", "profile")
+_LISTED = ("check", "remedy", "collect", "runbook", "profile", "bundle")
 
 
 @click.command()
@@ -74,7 +74,7 @@ def _host(host: Host) -> dict[str, object]:
 @options.scripts
 @options.list_format
 def list_(kind: str | None, scripts: tuple[Path, ...], format_: str) -> None:
-    """Snippets, runbooks and profiles. Contacts nobody."""
+    """Snippets, runbooks, profiles and bundles. Contacts nobody."""
     catalog = api.load_catalog(*scripts)
     entries = [entry for entry in _entries(catalog) if kind in (None, entry["kind"])]
     if format_ == "json":
@@ -103,6 +103,7 @@ _PLURAL = {
     "collect": "Collectors",
     "runbook": "Runbooks",
     "profile": "Profiles",
+    "bundle": "Bundles",
 }
 
 
@@ -138,6 +139,8 @@ def _entries(catalog: Catalog) -> Iterator[dict[str, object]]:
             "systems": systems,
             "checks": checks,
         }
+    for bundle in catalog.bundles.values():
+        yield {"kind": "bundle", "name": bundle.id, "title": bundle.title, "systems": [bundle.os.value]}
 
 
 def _systems(snippet: Snippet) -> list[str]:
@@ -146,12 +149,12 @@ def _systems(snippet: Snippet) -> list[str]:
 
 
 @click.command()
-@click.argument("name", shell_complete=complete.names_of("check", "remedy", "collect", "runbook", "profile"))
+@click.argument("name", shell_complete=complete.names_of(*_LISTED))
 @click.option("--rendered", type=click.Choice([os.value for os in Os]), help="Print what would be sent.")
 @options.params
 @options.scripts
 def show(name: str, rendered: str | None, params: tuple[str, ...], scripts: tuple[Path, ...]) -> None:
-    """A snippet, runbook or profile: what it does, with which parameters and at which risk.
+    """A snippet, runbook, profile or bundle: what it does, with which parameters and at which risk.
 
     Contacts nobody.
     """
@@ -160,8 +163,13 @@ def show(name: str, rendered: str | None, params: tuple[str, ...], scripts: tupl
         click.echo(_rendered(catalog.snippet(name), Os(rendered), options.parse_params(params)), nl=False)
     elif name in catalog.runbooks:
         click.echo("\n".join(_runbook(catalog, catalog.runbook(name))))
-    elif name in catalog.profiles:
-        click.echo("\n".join(_profile(catalog, catalog.profile(name))))
+    elif name in catalog.profiles or name in catalog.bundles:
+        parts = []
+        if name in catalog.profiles:
+            parts.append("\n".join(_profile(catalog, catalog.profile(name))))
+        if name in catalog.bundles:
+            parts.append("\n".join(_bundle(catalog.bundle(name))))
+        click.echo("\n\n".join(parts))
     else:
         click.echo("\n".join(_snippet(catalog.snippet(name))))
 
@@ -246,6 +254,26 @@ def _profile(catalog: Catalog, profile: Profile) -> Iterator[str]:
     for missing in profile.to_come:
         yield from _listed("not built yet", (f"{missing.id}: {missing.reason}",))
     yield f"\nNext: fleet sweep {profile.id}"
+
+
+def _bundle(bundle: Bundle) -> Iterator[str]:
+    yield f"{bundle.id} · {bundle.title}"
+    yield f"for {bundle.os}, at most {bundle.megabytes} MB of a host"
+    yield from ["", *textwrap.wrap(bundle.about, 78), ""]
+    for files in bundle.files:
+        how = "names only" if files.listing else f"the newest {files.files}, of each {files.megabytes} MB"
+        yield f"files    {files.name}: {how}"
+        yield from (f"         {path}" for path in files.paths)
+    for command in bundle.commands:
+        yield from textwrap.wrap(
+            f"command  {command.name}: {' '.join(command.run)}", 78, subsequent_indent=" " * 9
+        )
+    for events in bundle.events:
+        yield f"events   {events.name}: {events.log}"
+        for each in events.providers:
+            ids = f" {', '.join(map(str, each.ids))}" if each.ids else ""
+            yield f"         {each.provider}{ids}"
+    yield f"\nNext: fleet collect {bundle.id} -l HOSTS"
 
 
 def _as_text(value: ParamValue) -> str:

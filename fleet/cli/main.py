@@ -25,6 +25,8 @@ _COMMANDS = {
     "explain": "fleet.cli.explain:explain",
     "check": "fleet.cli.look:check",
     "sweep": "fleet.cli.sweep:sweep",
+    "collect": "fleet.cli.collect:collect",
+    "bundle": "fleet.cli.bundle:bundle",
     "fix": "fleet.cli.fix:fix",
     "apply": "fleet.cli.fix:apply",
     "runs": "fleet.cli.history:runs",

@@ -23,6 +23,9 @@ MEGABYTE = 1024 * 1024
 _SMALLEST = 64 * 1024
 """Bytes below which no part of a file is worth asking for."""
 
+_DEFLATED = 4
+"""Texts of programs and events become smaller by far more than this."""
+
 _LONGEST_PATH = 4096
 """Characters; PATH_MAX of Linux. Longer ones, which Windows could have, are not asked for."""
 
@@ -42,6 +45,8 @@ class Wanted:
     """Path, command line, or log."""
     most: int
     """Bytes of it at most, inflated."""
+    expected: int
+    """Bytes of a pack that it may well need."""
     line: str
     """How ``collect-stage`` is asked for it."""
     seconds: int = 0
@@ -68,6 +73,11 @@ class Chosen:
     lacking: tuple[Lacking, ...] = field(default=())
     most: int = 0
     """Bytes at most in all, inflated."""
+
+    @property
+    def room(self) -> int:
+        """Bytes that a pack of it may well need."""
+        return min(self.most, _SMALLEST + sum(each.expected for each in self.wanted))
 
     def lines(self, kind: Literal["file", "command", "events"]) -> list[str]:
         """What ``collect-stage`` is asked for of one kind."""
@@ -148,7 +158,8 @@ class _Choice:
         self._left -= min(listed.size, most)
         number = len(self._wanted) + 1
         line = f"{number}\t{most}\t{listed.escaped}"
-        self._wanted.append(Wanted(number, files.name, "file", path, most, line))
+        expected = min(most, max(listed.size, _SMALLEST))  # those of /proc say that they are empty
+        self._wanted.append(Wanted(number, files.name, "file", path, most, expected, line))
         return True
 
     def take_command(self, name: str, run: tuple[str, ...], seconds: int, megabytes: int) -> None:
@@ -156,7 +167,7 @@ class _Choice:
         words = "\t".join(escape(word) for word in run)
         line = f"{number}\t{seconds}\t{most}\t{words}"
         shown = shlex.join(run) if self._bundle.os is Os.LINUX else " ".join(run)
-        self._wanted.append(Wanted(number, name, "command", shown, most, line, seconds))
+        self._wanted.append(Wanted(number, name, "command", shown, most, most // _DEFLATED, line, seconds))
 
     def take_events(self, events: Events) -> None:
         number, most = len(self._wanted) + 1, events.megabytes * MEGABYTE
@@ -166,7 +177,7 @@ class _Choice:
         line = f"{number}\t{most}\t{escape(events.log)}\t{providers}"
         names = ", ".join(each.provider for each in events.providers)
         origin = f"{events.log}: {names}" if names else events.log
-        self._wanted.append(Wanted(number, events.name, "events", origin, most, line))
+        self._wanted.append(Wanted(number, events.name, "events", origin, most, most // _DEFLATED, line))
 
     def _lack(self, item: str, origin: str, reason: str) -> None:
         self._lacking.append(Lacking(item, origin, reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,30 @@ def execution(
     ports: Ports | None = None,
 ) -> Execution:
     """A run that is ready to be iterated over; its journal file exists, nothing was contacted."""
+    return prepared(
+        plan,
+        lambda _run: _host_procedure(plan, mode, settings),
+        settings,
+        state=state,
+        command=command,
+        ports=ports,
+        apply=mode == "apply",
+        planned=mode in {"plan", "check"},
+    )
+
+
+def prepared(
+    plan: Plan,
+    procedure: Callable[[str], HostProcedure],
+    settings: Settings,
+    *,
+    state: Path,
+    command: str,
+    ports: Ports | None = None,
+    apply: bool = False,
+    planned: bool = False,
+) -> Execution:
+    """The same for what is done on each host by a procedure of its own, made for the run's id."""
     if not 1 <= settings.workers <= 500:
         raise UsageError(f"--workers takes 1 to 500, not {settings.workers}")
     ports = ports or system_ports()
@@ -71,12 +96,12 @@ def execution(
         command=command,
         catalogue=plan.catalogue,
         inventory=plan.inventory,
-        apply=mode == "apply",
-        planned=mode in {"plan", "check"},
+        apply=apply,
+        planned=planned,
         details=_details(plan, settings),
     )
     world = World(ports.connections, Journal(storage), ports.clock, ports.entropy, settings.timeout)
-    return Execution(header, plan.hosts, _host_procedure(plan, mode, settings), world, settings.workers)
+    return Execution(header, plan.hosts, procedure(run_id), world, settings.workers)
 
 
 def _host_procedure(plan: Plan, mode: Mode, settings: Settings) -> HostProcedure:

@@ -132,7 +132,7 @@ class Execution:
             self._queue.put(_Ended(host.name))
 
     def _carry_out(self, host: Host) -> None:
-        with HostSession(host, self._world) as session:
+        with HostSession(host, self._world, self._cancelled.is_set) as session:
             self._sessions[host.name] = session
             try:
                 for result in self._procedure(session):

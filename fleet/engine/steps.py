@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
@@ -24,6 +24,8 @@ from fleet.model import (
     Arguments,
     Completed,
     Host,
+    JsonValue,
+    Kind,
     Outcome,
     Reply,
     Result,
@@ -71,9 +73,11 @@ class HostSession:
     ``alive`` is false and nothing more is sent.
     """
 
-    def __init__(self, host: Host, world: World) -> None:
+    def __init__(self, host: Host, world: World, stopping: Callable[[], bool] = lambda: False) -> None:
         self.host = host
         self.alive = True
+        self.stopping = stopping
+        """Whether the run is to end soon: what takes long breaks off where that does no harm."""
         self._world = world
         self._transport: Transport | None = None
         self._step = 0
@@ -117,6 +121,57 @@ class HostSession:
                 started = self._world.clock.now()
         except TransportError as error:
             yield self._lost(fitting[answered], started, error)
+
+    def stream(
+        self, task: Task, sink: Callable[[bytes], None], end: Callable[[], None] = lambda: None
+    ) -> Result:
+        """Run a task that changes nothing; what its body prints goes to the sink as it comes, to no log.
+
+        ``end`` is called after the last of it. A ``TransportError`` of either ends the session as one of the
+        connection does.
+        """
+        self._task = task
+        script = self._render(task)
+        started = self._world.clock.now()
+        try:
+            transport = self._open()
+            started = self._world.clock.now()
+            completed = transport.stream(script, sink)
+            end()
+        except TransportError as error:
+            return self._lost(task, started, error)
+        return self._answered(task, started, parse(completed, script.nonce), completed)
+
+    def tell(
+        self, task: Task, outcome: Outcome, message: str, *, started: datetime, **data: JsonValue
+    ) -> Result:
+        """Record what came of a task that took several scripts."""
+        seconds = max(0.0, (self._world.clock.now() - started).total_seconds())
+        reply = Reply(outcome, Untrusted(message), data, NOTHING, seconds)
+        return self._record(task, outcome, reply.message, started, reply)
+
+    def skip(self, task: Task, reason: str) -> Result:
+        """Record that a task is not for this host."""
+        return self._record(task, Outcome.SKIPPED, Untrusted(reason))
+
+    def open(self) -> Transport:
+        """Give the session's connection, which stays its own. Raises ``TransportError``."""
+        return self._open()
+
+    def connect(self) -> Transport:
+        """Open a further connection, the caller's own. Raises ``TransportError``."""
+        return self._world.connections.open(self.host)
+
+    def script(self, task: Task) -> Script:
+        """Render a task for whoever sends it himself; each has a nonce of its own."""
+        return self._render(task)
+
+    def begin_anew(self) -> None:
+        """Let the next task connect again, whatever became of the connection."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        self.alive = True
 
     def act(self, task: Task) -> Result:
         """Run a remedy: its intent is on disk before its first byte leaves. Raises ``JournalError``."""
@@ -173,7 +228,7 @@ class HostSession:
             task.snippet,
             task.arguments,
             shell=self.host.shell,
-            check=not task.acts,
+            check=not task.acts and task.snippet.kind is not Kind.COLLECT,
             nonce=self._world.entropy.token(_NONCE_LENGTH),
             timeout=self._world.timeout,
         )
@@ -205,7 +260,7 @@ class HostSession:
 
     def _lost(self, task: Task, started: datetime, error: TransportError) -> Result:
         self.alive = False
-        outcome, message = _outcome_of(error), str(error)
+        outcome, message = outcome_of(error), str(error)
         if task.acts and error.sent:
             outcome = Outcome.UNKNOWN
             message = f"{message.rstrip('.')}. It may have run; nothing will repeat it"
@@ -246,7 +301,8 @@ class HostSession:
         return result
 
 
-def _outcome_of(error: TransportError) -> Outcome:
+def outcome_of(error: TransportError) -> Outcome:
+    """What is said of a step that ended with this error."""
     for kind, outcome in _OUTCOMES.items():
         if isinstance(error, kind):
             return outcome

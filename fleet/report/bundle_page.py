@@ -15,6 +15,7 @@ from pathlib import Path
 import jinja2
 
 from fleet.model import printable
+from fleet.report.sizes import in_bytes
 
 _FOLDER = Path(__file__).parent
 
@@ -86,15 +87,3 @@ def to_html(page: Page) -> str:
         size=sum(row.size for host in page.hosts for row in host.files),
         missing=sum(len(host.missing) for host in page.hosts),
     )
-
-
-def in_bytes(size: int) -> str:
-    """Write a size for people, with powers of ten as disks have them."""
-    if size < 1000:
-        return f"{size} bytes"
-    number = float(size)
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 1000 or unit == "GB":
-            break
-    return f"{number:.1f} {unit}"
