@@ -112,9 +112,10 @@ def declaration(snippet: Snippet) -> str:
     }
 
     def one(param: Param) -> str:
+        kind = "long" if param.type == "int" and (param.maximum or 0) >= 2**31 else types[param.type]
         if param.required:
-            return f"[Parameter(Mandatory = $true)][{types[param.type]}]${param.name}"
-        return f"[{types[param.type]}]${param.name} = {ps_literal(param.default)}"
+            return f"[Parameter(Mandatory = $true)][{kind}]${param.name}"
+        return f"[{kind}]${param.name} = {ps_literal(param.default)}"
 
     return ", ".join(one(param) for param in snippet.params.values())
 
