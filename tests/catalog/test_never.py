@@ -194,3 +194,8 @@ class TestABundleOfAUser:
     def test_that_collects_nothing_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="collects nothing"):
             self.loaded(tmp_path, "id: mine\ntitle: a\nabout: b\nos: linux\n")
+
+
+def test_a_newline_in_a_name_hides_nothing() -> None:
+    assert never("/var/log/x\n/TransportPrivate.pem")
+    assert never("/home/a\nb/.ssh/config")
