@@ -20,7 +20,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from fleet import quote
 from fleet.catalog.folder import scripts_folder
 from fleet.errors import CatalogError
-from fleet.model import Arguments, Script, Shell, Snippet
+from fleet.model import Arguments, Script, Shell, Snippet, SnippetText
+from fleet.needed import needed, without_comments
 
 SH_COMMAND = "sh -s"
 """The constant command line of a shell that reads framed scripts from its stdin."""
@@ -55,6 +56,8 @@ class Renderer:
         self._environment.filters |= {"ps_literal": quote.ps_literal, "sh_literal": quote.sh_literal}
         self._frames: dict[Shell, jinja2.Template] = {}
         self._libraries: dict[Shell, str] = {}
+        self._needed: dict[str, str] = {}
+        """What of PowerShell's library a body needs, by the body."""
 
     def render(
         self,
@@ -73,7 +76,12 @@ class Renderer:
         if not _NONCE.fullmatch(nonce):
             raise ValueError("a nonce has 1 to 64 characters of 0-9a-z")
         seconds = snippet.timeout if timeout is None else timeout
-        common = {"library": self._library(shell), "body": body.text, "nonce": nonce, "timeout": seconds}
+        common = {
+            "library": self._library(shell, body),
+            "body": body.text,
+            "nonce": nonce,
+            "timeout": seconds,
+        }
         if shell is Shell.SH:
             text = self._frame(shell).render(
                 common, check=str(int(check)), assignments=quote.sh_assignments(arguments.values)
@@ -92,10 +100,15 @@ class Renderer:
             mutates=snippet.mutates and not check,
         )
 
-    def _library(self, shell: Shell) -> str:
+    def _library(self, shell: Shell, body: SnippetText) -> str:
+        """What of the library this body needs; PowerShell reads all that it is sent, which takes it long."""
         if shell not in self._libraries:
-            self._libraries[shell] = _without_comments(self._read(shell, f"_library{shell.suffix}"))
-        return self._libraries[shell]
+            self._libraries[shell] = without_comments(self._read(shell, f"_library{shell.suffix}"))
+        if shell is Shell.SH:
+            return self._libraries[shell]
+        if body.text not in self._needed:
+            self._needed[body.text] = needed(self._libraries[shell], body.text)
+        return self._needed[body.text]
 
     def _frame(self, shell: Shell) -> jinja2.Template:
         if shell not in self._frames:
@@ -105,19 +118,6 @@ class Renderer:
 
     def _read(self, shell: Shell, name: str) -> str:
         return (self._folder / shell.value / name).read_text("ascii")
-
-
-def _without_comments(library: str) -> str:
-    """Leave out whole lines of comment: they are two fifths of what would travel with every script.
-
-    Not in a here-string of PowerShell; here-documents of the shell have no such lines (a test).
-    """
-    kept, verbatim = [], False
-    for line in library.splitlines(keepends=True):
-        if verbatim or not line.lstrip().startswith("#"):
-            kept.append(line)
-        verbatim = not line.startswith("'@") if verbatim else line.rstrip().endswith("@'")
-    return "".join(kept)
 
 
 @functools.cache

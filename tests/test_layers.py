@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "model", "ports"}),
-    frozenset({"codec", "envelope", "quote", "redact"}),
+    frozenset({"codec", "envelope", "needed", "quote", "redact"}),
     frozenset({"catalog", "inventory"}),
     frozenset({"render"}),
     frozenset({"credentials", "journal", "transport"}),

@@ -124,9 +124,17 @@ class TestPowerShell:
         )
         assert re.fullmatch(rb"[A-Za-z0-9+/]+={0,2}\n", script.payload)
 
+    def test_of_the_library_only_that_is_sent_which_the_body_needs(self, folder: Path) -> None:
+        renderer = Renderer(folder)
+        for body, library in (("say 1", "function Say($Text) { $Text }\n"), ("1", "")):
+            script = renderer.render(
+                snippet(ps=body), arguments(), shell=Shell.POWERSHELL, check=False, nonce=NONCE
+            )
+            assert unpack(script).startswith(f"$library = '{library}'\n")
+
     def test_everything_but_the_frame_is_a_literal(self, folder: Path) -> None:
         script = Renderer(folder).render(
-            snippet(ps=f"# it's {JINJA}\n"),
+            snippet(ps=f"say '{JINJA}'\n"),
             arguments(text="\u2019", count=3, items=["x"]),
             shell=Shell.POWERSHELL,
             check=True,
@@ -134,7 +142,7 @@ class TestPowerShell:
         )
         assert unpack(script) == (
             "$library = 'function Say($Text) { $Text }\n'\n"
-            f"$body = '# it''s {JINJA}\n'\n"
+            f"$body = 'say ''{JINJA}''\n'\n"
             "$parameters = @{'text'='\u2019\u2019';'count'=3;'items'=@(,'x')}\n"
             "$whatIf = $true\n"
             f"# {NONCE} 30\n"

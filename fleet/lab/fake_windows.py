@@ -7,6 +7,7 @@ functions over it in the place of those that touch Windows. Every answer says th
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import shutil
@@ -21,10 +22,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fleet import quote
+from fleet.catalog.folder import scripts_folder
 from fleet.lab import ps_frame
 from fleet.lab.guest import Process
 from fleet.lab.model_process import ModelProcess
 from fleet.lab.windows_state import WindowsState
+from fleet.needed import needed, without_comments
 from fleet.render import POWERSHELL_COMMAND, powershell_command
 
 ENGINE = "pwsh"
@@ -88,10 +91,19 @@ def with_fake_library(line: bytes, state: Path) -> bytes:
     head, marker, rest = text.partition(ps_frame.MARKER)
     if not marker:
         raise ps_frame.FrameError("no line where contact functions may be replaced")
-    fake = f"\n$FakePath = {quote.ps_literal(str(state))}\n{_LIBRARY.read_text('ascii')}"
+    fake = f"\n$FakePath = {quote.ps_literal(str(state))}\n{_fake_library()}"
     changed = f"{head}{marker}$library += {quote.ps_literal(fake)}\n{rest}"
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return base64.b64encode(deflate.compress(changed.encode()) + deflate.flush()) + b"\n"
+
+
+@functools.cache
+def _fake_library() -> str:
+    """The functions in place of those that touch Windows, after what of the real library they use."""
+    fake = without_comments(_LIBRARY.read_text("ascii"))
+    return (
+        needed(without_comments((scripts_folder() / "ps" / "_library.ps1").read_text("ascii")), fake) + fake
+    )
 
 
 _DEFAULT_RIGHTS = {
