@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from fleet.model import Completed, JsonValue, Outcome, Reply, Untrusted
@@ -163,6 +163,62 @@ class AnswerStream:
         self._answer = None
         self._line_start = True
         return data[end + 1 :]
+
+
+class ContentStream(AnswerStream):
+    """Cuts the stdout of one script whose output is content: what comes before its answer goes to a sink.
+
+    The sink gets exactly what the body wrote, as it comes: the newline that the frame puts before the answer
+    is not in it (nor is a last newline where no answer comes). What comes after the answer is kept as log.
+    """
+
+    def __init__(self, nonce: str, keep: int, sink: Callable[[bytes], None]) -> None:
+        super().__init__([nonce], keep)
+        self._content = _Content(keep, sink)
+        self._log = self._content
+
+    def _scan(self, data: bytes) -> bytes:
+        left = super()._scan(data)
+        if self._answer is not None:
+            self._content.over = True
+        return left
+
+
+class _Content(Capture):
+    """Stands where the log is kept, and passes it on until it is over."""
+
+    SHORT = 2_000
+    """Bytes that may be all a script says which does not answer: why its shell or its frame did not run."""
+
+    def __init__(self, keep: int, sink: Callable[[bytes], None]) -> None:
+        super().__init__(keep)
+        self._sink = sink
+        self._newline = b""
+        self._said = b""
+        self.over = False
+
+    def feed(self, data: bytes) -> None:
+        """Pass on all but a newline at the end, which may be the frame's."""
+        if self.over:
+            super().feed(data)
+            return
+        if not data:
+            return
+        data = self._newline + data
+        self._newline = b"\n" if data.endswith(b"\n") else b""
+        content = data[: len(data) - len(self._newline)]
+        if len(self._said) <= self.SHORT:
+            self._said += content[: self.SHORT + 1]
+        if content:
+            self._sink(content)
+
+    def take(self) -> tuple[bytes, int]:
+        """Give what came after the answer; or all there was if that is short and there was no answer."""
+        if not self.over:
+            self.over = True
+            if len(self._said) <= self.SHORT:
+                return self._said, 0
+        return super().take()
 
 
 def parse(completed: Completed, nonce: str) -> Reply:

@@ -74,8 +74,8 @@ class Fetched:
     size: int
     """Bytes in it, all of them compared."""
     outcome: Outcome
-    """``ok`` if whole. ``failed``: this machine's disk or the guest's file; ``broken``: what comes differs from
-    its hash or its size; ``not_run``: told to stop; else what became of the connection."""
+    """``ok`` if whole. ``failed``: this machine's disk or the guest's file; ``broken``: what comes differs
+    from its hash or its size; ``not_run``: told to stop; else what became of the connection."""
     message: str
     """What is missing and why; may hold words of the guest."""
     alive: bool

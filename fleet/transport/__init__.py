@@ -7,7 +7,7 @@ bytes; it knows nothing of snippets, outcomes or the journal. What goes wrong is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -39,6 +39,17 @@ class Transport(Protocol):
         outlives ``timeout`` plus the grace is given up: its ``Completed`` says ``timed_out`` and
         those after it are started anew. A lost connection raises ``TransportError`` for the
         script at which it broke; nothing that may have been sent is sent again.
+        """
+        ...
+
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        """Run one script that changes nothing and hand what its body writes to ``sink``, as it comes.
+
+        As ``run`` with one script, but memory is constant and a slow sink slows the guest: the time it takes
+        is the script's. The sink gets the exact bytes, without the newline that the frame writes before the
+        answer; ``stdout`` of what is given holds the answer (and what came after it), or all of a short
+        output without an answer. An exception of the sink is raised as it is, after the script was given up;
+        the connection can be used on, unless it is a ``TransportError``.
         """
         ...
 

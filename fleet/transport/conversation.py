@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from fleet.envelope import AnswerStream, Capture
+from fleet.envelope import AnswerStream, Capture, ContentStream
 from fleet.errors import UnreachableError
 from fleet.model import Completed, Script
 from fleet.ports import Clock, Deadline
@@ -84,11 +84,13 @@ class ShellProcess(Protocol):
 class _Batch:
     """The scripts that one shell process has been or will be given."""
 
-    def __init__(self, scripts: Sequence[Script], clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self, scripts: Sequence[Script], answers: AnswerStream, clock: Clock, limits: Limits
+    ) -> None:
         self.left = deque(scripts)
         self._clock = clock
         self._limits = limits
-        self._answers = AnswerStream([script.nonce for script in scripts], limits.keep)
+        self._answers = answers
         self._errors = Capture(limits.keep)
         self._unwritten = deque(scripts)
         self._offset = 0
@@ -201,11 +203,32 @@ def converse(
     while left:
         shell = start()
         try:
-            batch = _Batch(left, clock, limits)
+            answers = AnswerStream([script.nonce for script in left], limits.keep)
+            batch = _Batch(left, answers, clock, limits)
             yield from _serve(shell, batch)
         finally:
             shell.close()
         left = tuple(batch.left)
+
+
+def converse_streaming(
+    start: Callable[[], ShellProcess],
+    script: Script,
+    sink: Callable[[bytes], None],
+    clock: Clock,
+    limits: Limits,
+) -> Iterator[Completed]:
+    """Run one script in a shell of its own and hand what its body writes to the sink; yield its end.
+
+    Raises:
+        TransportError: The connection broke, or ``start`` could not start a shell.
+    """
+    shell = start()
+    try:
+        answers = ContentStream(script.nonce, limits.keep, sink)
+        yield from _serve(shell, _Batch([script], answers, clock, limits))
+    finally:
+        shell.close()
 
 
 def _serve(shell: ShellProcess, batch: _Batch) -> Iterator[Completed]:

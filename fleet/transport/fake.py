@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from fleet import envelope
-from fleet.envelope import AnswerStream, Capture
+from fleet.envelope import AnswerStream, Capture, ContentStream
 from fleet.errors import TransportError, UnreachableError
 from fleet.model import Completed, Host, JsonValue, Script, Secret
 from fleet.transport import Limits
@@ -171,20 +171,18 @@ class FakeTransport:
     def run(self, scripts: Sequence[Script]) -> Iterator[Completed]:
         """React to each script in turn; see ``fleet.transport.Transport.run``."""
         for script in scripts:
-            if not self._open:
-                raise UnreachableError("the connection is closed; nothing more was sent")
-            reaction = self._network.react(self._host, script)
-            if isinstance(reaction, TransportError):
-                raise reaction
-            if isinstance(reaction, Cut):
-                self._open = False
-                raise UnreachableError(
-                    "the connection was lost",
-                    sent=reaction.after,
-                    stdout=reaction.stdout,
-                    stderr=reaction.stderr,
-                )
-            yield self._completed(script, reaction)
+            answers = AnswerStream([script.nonce], self._network.keep)
+            yield self._completed(script, self._react(script), answers)
+
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        """React to one script with its log to a sink; see ``fleet.transport.Transport.stream``."""
+        answers = ContentStream(script.nonce, self._network.keep, sink)
+        try:
+            reaction = self._react(script)
+        except TransportError as error:
+            answers.feed(error.stdout)
+            raise
+        return self._completed(script, reaction, answers)
 
     def close(self) -> None:
         """Close; may be called twice."""
@@ -200,9 +198,21 @@ class FakeTransport:
     ) -> None:
         self.close()
 
-    def _completed(self, script: Script, reaction: Answer | Raw | Hang) -> Completed:
-        keep = self._network.keep
-        answers, errors = AnswerStream([script.nonce], keep), Capture(keep)
+    def _react(self, script: Script) -> Answer | Raw | Hang:
+        if not self._open:
+            raise UnreachableError("the connection is closed; nothing more was sent")
+        reaction = self._network.react(self._host, script)
+        if isinstance(reaction, TransportError):
+            raise reaction
+        if isinstance(reaction, Cut):
+            self._open = False
+            raise UnreachableError(
+                "the connection was lost", sent=reaction.after, stdout=reaction.stdout, stderr=reaction.stderr
+            )
+        return reaction
+
+    def _completed(self, script: Script, reaction: Answer | Raw | Hang, answers: AnswerStream) -> Completed:
+        errors = Capture(self._network.keep)
         said = reaction.log + _envelope(script, reaction) if isinstance(reaction, Answer) else reaction.stdout
         finished = answers.feed(said)
         errors.feed(reaction.stderr)

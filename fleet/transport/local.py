@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import IO, Self
 
@@ -18,7 +18,7 @@ from fleet.errors import UnreachableError
 from fleet.model import Completed, Host, Script, Secret, Shell
 from fleet.ports import Clock
 from fleet.transport import Limits
-from fleet.transport.conversation import converse
+from fleet.transport.conversation import converse, converse_streaming
 from fleet.transport.sudo import SUDO, refuse_sudo
 
 _READ = 1_048_576
@@ -67,6 +67,12 @@ class LocalTransport:
         """Run the scripts; see ``fleet.transport.Transport.run``."""
         answers = converse(self._start, scripts, self._clock, self._limits)
         return refuse_sudo(answers, scripts) if self._become else answers
+
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        """Run one script with its output to a sink; see ``fleet.transport.Transport.stream``."""
+        answers = converse_streaming(self._start, script, sink, self._clock, self._limits)
+        (completed,) = refuse_sudo(answers, [script]) if self._become else answers
+        return completed
 
     def close(self) -> None:
         """End what still runs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from fleet.errors import BusyError, DeniedError, UnreachableError
 from fleet.model import Completed, Host, Script, Secret, Shell
 from fleet.ports import Clock
 from fleet.transport import Limits
-from fleet.transport.conversation import converse
+from fleet.transport.conversation import converse, converse_streaming
 from fleet.transport.ssh_files import SshFiles
 from fleet.transport.ssh_login import Link, Login, close_all, cut_after
 from fleet.transport.sudo import SUDO, refuse_sudo
@@ -74,6 +74,12 @@ class SshTransport:
         """Run the scripts over one channel; see ``fleet.transport.Transport.run``."""
         answers = converse(self._start, scripts, self._clock, self._limits)
         return refuse_sudo(answers, scripts) if self._sudo else answers
+
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        """Run one script with its output to a sink; see ``fleet.transport.Transport.stream``."""
+        answers = converse_streaming(self._start, script, sink, self._clock, self._limits)
+        (completed,) = refuse_sudo(answers, [script]) if self._sudo else answers
+        return completed
 
     def close(self) -> None:
         """Close the connection and those to the jump hosts."""

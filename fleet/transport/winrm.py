@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from fleet.envelope import AnswerStream, ContentStream
 from fleet.errors import BusyError, DeniedError, TransportError, UnreachableError
 from fleet.model import Completed, Host, Script, Secret
 from fleet.ports import Clock, Deadline
@@ -147,12 +148,29 @@ class WinrmTransport:
         try:
             while waiting:
                 batch = self._next_batch(waiting)
-                for completed in self._run_batch(batch):
+                answers = AnswerStream([script.nonce for script in batch], self._limits.keep)
+                answers.feed(self._left_over)
+                for completed in self._run_batch(batch, answers):
                     waiting.popleft()
                     yield completed
         except TransportError as error:
             self._give_up(error)
             raise
+
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        """Run one script with its output to a sink; see ``Transport.stream``."""
+        if self._failed:
+            raise UnreachableError(self._failed)
+        try:
+            answers = ContentStream(script.nonce, self._limits.keep, sink)
+            (completed,) = self._run_batch([script], answers)
+        except TransportError as error:
+            self._give_up(error)
+            raise
+        except BaseException:
+            self._stop_process()
+            raise
+        return completed
 
     def close(self) -> None:
         """Delete the shell and hang up; never raises, may be called twice."""
@@ -183,12 +201,12 @@ class WinrmTransport:
             batch.append(script)
         return batch
 
-    def _run_batch(self, batch: list[Script]) -> Iterator[Completed]:
+    def _run_batch(self, batch: list[Script], answers: AnswerStream) -> Iterator[Completed]:
         """Send a batch and yield its answers; ends early where the process did, with the rest unsent anew."""
+        self._left_over = b""
         if self._busy:
             self._end_process()
-        turn = Turn(batch, self._limits, self._clock, self._left_over)
-        self._left_over = b""
+        turn = Turn(batch, answers, self._limits, self._clock)
         try:
             self._hand_over(batch)
             turn.begin()
@@ -290,6 +308,13 @@ class WinrmTransport:
             self._session.service.terminate(self._shell, process)
         except ShellGoneError:
             self._shell = None
+
+    def _stop_process(self) -> None:
+        """End the process in the middle of a script; where that can't be, end this transport."""
+        try:
+            self._end_process()
+        except TransportError as error:
+            self._give_up(error)
 
     def _recycle(self) -> None:
         """Begin a new shell; the old one takes its process and its count of operations with it."""

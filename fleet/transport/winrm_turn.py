@@ -30,12 +30,11 @@ def pieces(payloads: list[bytes]) -> list[bytes]:
 class Turn:
     """The scripts of one batch: whose turn it is, until when, and what has come for it."""
 
-    def __init__(self, batch: list[Script], limits: Limits, clock: Clock, before: bytes) -> None:
+    def __init__(self, batch: list[Script], answers: AnswerStream, limits: Limits, clock: Clock) -> None:
         self._waiting = deque(batch)
         self._limits = limits
         self._clock = clock
-        self._answers = AnswerStream([script.nonce for script in batch], limits.keep)
-        self._answers.feed(before)
+        self._answers = answers
         self._errors = Capture(limits.keep)
         self._started = clock.monotonic()
         self._count = 0

@@ -103,6 +103,9 @@ class SimTransport:
             body = json.dumps(self._guest.answer(script), separators=(",", ":"))[1:]
             yield Completed(b"some log\n" + prefix(script.nonce) + body.encode() + b"\n", b"", None, 0.1)
 
+    def stream(self, script: Script, sink: Callable[[bytes], None]) -> Completed:
+        raise AssertionError("nothing that is simulated here has content")
+
     def _broken(self, script: Script) -> Completed:
         match self._guest.breaks:
             case "cut before sending":

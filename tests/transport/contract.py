@@ -93,7 +93,21 @@ class Answer:
     keep: int | None = None
 
 
-Step = Say | Complain | Flood | Digest | Exit | Sleep | Answer
+@dataclass(frozen=True)
+class Pour:
+    """Print what is in a file; every guest here is this machine."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Make a file."""
+
+    file: Path
+
+
+Step = Say | Complain | Flood | Digest | Exit | Sleep | Answer | Pour | Touch
 
 SLEEP = f"20.{os.getpid()}"
 """Seconds, with a fraction that tells our sleepers from those of another test run."""
@@ -158,6 +172,10 @@ def _sh_step(step: Step, nonce: str) -> bytes:
             return f"exit {code}".encode()
         case Sleep():
             return f"exec sleep {SLEEP}".encode()
+        case Pour(file):
+            return f"cat {file}".encode()
+        case Touch(file):
+            return f": >{file}".encode()
         case Answer(message, other, keep):
             return _sh_print(answer_line(other or nonce, message)[:keep])
 
