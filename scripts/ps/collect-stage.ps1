@@ -56,6 +56,7 @@ $parent = Get-FleetPrivatePath 'collect'
 $utf8 = New-Object Text.UTF8Encoding $false
 $buffer = New-Object byte[] 65536
 $nothing = [byte[]](0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0)     # gzip of nothing, for which .NET writes nothing
+$reserve = 200 + 24 * (@($files).Count + @($commands).Count + @($events).Count)     # for the lines that say what is missing
 $state = @{ Pack = $null; Piece = $null; Gzip = $null; Plain = 0L; Records = 0; Full = $false }
 
 function Remove-Leftover {
@@ -72,6 +73,11 @@ function Get-Epoch($Time) { [long][Math]::Floor(($Time - (New-Object DateTime 19
 
 function Add-Miss([int]$Number, [string]$Code) { Add-Line "M`t$Number`t$Code" }
 
+function Get-ExitCode($Done) {
+    # As Windows prints it: never negative.
+    [long]$Done.ExitCode -band 4294967295
+}
+
 function Add-Line([string]$Text) {
     $bytes = [Text.Encoding]::ASCII.GetBytes("$Text`n")
     $state.Pack.Write($bytes, 0, $bytes.Length)
@@ -85,8 +91,10 @@ function Start-Piece {
 }
 
 function Add-Piece([byte[]]$Bytes, [int]$Count, [int]$From = 0) {
-    # Whether it still went in: a compressor may hold back some of what it was given, and may make it a little larger.
-    if ($state.Pack.Length + $state.Piece.Length + $Count + 70000 -gt $room) { $state.Full = $true; return $false }
+    # Whether it still went in. A compressor holds back some 64 KB of what it was given, and makes what can't be compressed a little larger.
+    $plain = $state.Plain + $Count
+    $largest = [Math]::Min($state.Piece.Length + $Count + 70000, $plain + [Math]::Floor($plain / 1024) + 128)
+    if ($state.Pack.Length + $largest + $reserve -gt $room) { $state.Full = $true; return $false }
     $state.Gzip.Write($Bytes, $From, $Count)
     $state.Plain += $Count
     $true
@@ -94,6 +102,7 @@ function Add-Piece([byte[]]$Bytes, [int]$Count, [int]$From = 0) {
 
 function Complete-Piece([int]$Number, [string]$Kind, [string[]]$Code) {
     $state.Gzip.Close()
+    if (-not $state.Plain -and $Code -contains 'room') { Add-Miss $Number 'room'; return }
     if (-not $state.Piece.Length) { $state.Piece.Write($nothing, 0, $nothing.Length) }
     $words = @($Code | Where-Object { $_ })
     $code = if ($words.Count) { $words -join ',' } else { 'whole' }
@@ -149,13 +158,16 @@ function Save-Command([int]$Number, [int]$Seconds, [long]$Most, [string[]]$Words
     }
     if (-not $done.Found) { Add-Miss $Number 'notfound'; return }
     if ($done.TimedOut -and -not ($kept[0].Length + $kept[1].Length)) { Add-Miss $Number 'timeout'; return }
-    $codes = @($(if ($done.TimedOut) { 'timeout' } elseif ($done.Ended) { 'room' } elseif ($done.ExitCode) { "status:$($done.ExitCode)" }))
+    $codes = @($(if ($done.TimedOut) { 'timeout' } elseif ($done.Ended) { 'room' } elseif ($done.ExitCode) { "status:$(Get-ExitCode $done)" }))
     Start-Piece
     $fits = $true
     foreach ($which in 0, 1) {
         $bytes = $kept[$which].ToArray()
         $bytes = $utf8.GetBytes((Get-Encoding $bytes $bytes.Length).GetString($bytes).TrimStart([char]0xfeff))
-        for ($at = 0; $at -lt $bytes.Length -and $fits; $at += 65536) { $fits = Add-Piece $bytes ([Math]::Min(65536, $bytes.Length - $at)) $at }
+        for ($at = 0; $at -lt $bytes.Length -and $fits; $at += 65536) {
+            $count = [Math]::Min(65536, $bytes.Length - $at)
+            $fits = $state.Plain + $count -le $Most -and (Add-Piece $bytes $count $at)     # as UTF-8 it may have become longer
+        }
     }
     if (-not $fits -and $codes -notcontains 'room') { $codes += 'room' }
     Complete-Piece $Number 'txt' $codes
@@ -219,8 +231,8 @@ function Save-Event([int]$Number, [long]$Most, [string]$Log, [string]$Providers)
     $done = Read-Event $Log $query 'RenderedXml' $read
     if ($done.ExitCode -and 5, 15007 -notcontains $done.ExitCode) { $done = Read-Event $Log $query 'xml' $read }
     if (-not $done.Found -or $done.ExitCode -eq 15007) { Add-Miss $Number 'notfound'; return }     # ERROR_EVT_CHANNEL_NOT_FOUND
-    if ($done.ExitCode -and -not $read.Count) { Add-Miss $Number $(if ($done.ExitCode -eq 5) { 'denied' } else { "failed:$($done.ExitCode)" }); return }
-    Complete-Piece $Number 'json' @($read.Code, $(if ($done.ExitCode) { "status:$($done.ExitCode)" }))
+    if ($done.ExitCode -and -not $read.Count) { Add-Miss $Number $(if ($done.ExitCode -eq 5) { 'denied' } else { "failed:$((Get-ExitCode $done) -band 0xffff)" }); return }
+    Complete-Piece $Number 'json' @($read.Code, $(if ($done.ExitCode) { "status:$(Get-ExitCode $done)" }))
     if (-not $evtx -or $state.Full) { return }
     $oldest = New-Object DateTime
     if ($read.Code -and [DateTime]::TryParse($read.Oldest, [Globalization.CultureInfo]::InvariantCulture, 'AdjustToUniversal', [ref]$oldest)) { $query = Get-EventQuery $wanted ([long][Math]::Max(0, $now - (Get-Epoch $oldest))) }
@@ -235,7 +247,7 @@ function Save-Evtx([int]$Number, [long]$Most, [string]$Log, [string]$Query) {
     try {
         $done = Invoke-FleetNative 'wevtutil.exe' @('epl', $Log, $copy, "/q:$Query", '/ow:true') 180
         if ($done.TimedOut) { Add-Miss $Number 'timeout'; return }
-        if ($done.ExitCode) { Add-Miss $Number "failed:$($done.ExitCode)"; return }
+        if ($done.ExitCode) { Add-Miss $Number "failed:$((Get-ExitCode $done) -band 0xffff)"; return }
         if ((Get-FleetEntry $copy $false).Length -gt $Most) { Add-Miss $Number 'room'; return }     # half of such a file can't be read
         Save-File $Number $Most $copy 'evtx'
     } finally { [void](Remove-FleetTree $copy) }

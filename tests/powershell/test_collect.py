@@ -265,6 +265,8 @@ class TestFiles:
         taken, missing = guest.stage(files=files, room=400_000)
         assert [each.codes for each in taken] == [("whole",), ("whole",), ("room",)]
         assert missing == []
+        (whole,), _ = guest.stage(files=files[:1], room=150_000 + 65_536)
+        assert whole.codes == ("whole",)
         (cut,), missing = guest.stage(files=files, room=150_000)
         assert (cut.codes, len(cut.data) % 65536, missing) == (("room",), 0, [(2, "room"), (3, "room")])
 
@@ -281,7 +283,7 @@ class TestCommands:
     def test_output_comes_with_how_it_ended(self, guest: Guest) -> None:
         programs = {
             "ipconfig.exe": {"exit_code": 0, "output": ["one", "zw\u00f6lf"], "reads": True},
-            "route.exe": {"exit_code": 3, "output": ["no"], "reads": True},
+            "route.exe": {"exit_code": -1073741819, "output": ["no"], "reads": True},
             "manage-bde.exe": {"hangs": True, "output": ["half"], "reads": True},
             "w32tm.exe": {"hangs": True, "reads": True},
             "systeminfo.exe": {"exit_code": 0, "output": ["y" * 100_000], "reads": True},
@@ -296,7 +298,7 @@ class TestCommands:
         taken, missing = guest.stage(commands=lines)
         assert taken == [
             Taken(1, "txt", "one\r\nzw\u00f6lf\r\n".encode(), ("whole",)),
-            Taken(2, "txt", b"no\r\n", ("status:3",)),
+            Taken(2, "txt", b"no\r\n", ("status:3221225477",)),
             Taken(3, "txt", b"half\r\n", ("timeout",)),
             Taken(5, "txt", b"y" * 1000, ("room",)),
         ]
