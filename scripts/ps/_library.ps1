@@ -1467,7 +1467,7 @@ function Get-FleetFinalPath($Stream) {
         Add-Type -Namespace Fleet -Name FinalPath -MemberDefinition '[DllImport("kernel32.dll", CharSet = CharSet.Unicode, SetLastError = true)] public static extern uint GetFinalPathNameByHandle(Microsoft.Win32.SafeHandles.SafeFileHandle file, System.Text.StringBuilder path, uint length, uint flags);'
     }
     $path = New-Object Text.StringBuilder 33000
-    if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { throw (New-Object ComponentModel.Win32Exception) }
+    if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { throw (New-Object ComponentModel.Win32Exception 1) }
     $path.ToString() -replace '^\\\\\?\\(?=[A-Za-z]:)'
 }
 
