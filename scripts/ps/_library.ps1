@@ -200,6 +200,35 @@ function Stop-FleetForBackup([bool]$Writers = $true) {
     Stop-FleetSkipped "a backup is running: $running; nothing was touched, do it again afterwards"
 }
 
+function Get-FleetMarsJob {
+    # What the MARS agent is at, '' for nothing: asked as its documents do, by Get-OBJob, which lists the jobs that run, in a
+    # PowerShell of its own. Without its service no job runs. Where it can't be asked (the module is damaged, so no backup
+    # starts by schedule either) its log tells: a start (1) that is newer than every end (3, 10, 11, 18) of the last day.
+    if ('Absent', 'Stopped' -contains (Get-FleetServiceStatus 'obengine')) { return '' }
+    $windows = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion' 'SystemRoot').Value
+    if (-not $windows) { $windows = 'C:\Windows' }
+    $manifest = "$(Get-FleetMarsFolder)\bin\Modules\MSOnlineBackup\MSOnlineBackup.psd1".Replace("'", "''")
+    $command = "`$ErrorActionPreference = 'Stop'; try { Import-Module -Name '$manifest'; `$jobs = @(Get-OBJob | Where-Object { `$_ }) } catch { exit 17 }; if (`$jobs.Count) { exit 20 }; exit 0"
+    $done = Invoke-FleetNative "$windows\System32\WindowsPowerShell\v1.0\powershell.exe" @('-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command', $command) 60
+    if ($done.TimedOut) { return 'the agent did not say within 60 s whether a job runs (Get-OBJob)' }
+    if ($done.ExitCode -eq 20) { return 'Get-OBJob lists a job that runs' }
+    if ($done.Found -and $done.ExitCode -eq 0) { return '' }
+    Write-FleetLog "Get-OBJob can't be asked (exit code $($done.ExitCode)); by the log"
+    $query = "*[System[(EventID=1 or EventID=3 or EventID=10 or EventID=11 or EventID=18) and TimeCreated[timediff(@SystemTime) <= 86400000]]]"
+    $done = Invoke-FleetNative 'wevtutil.exe' @('qe', 'CloudBackup/Operational', "/q:$query", '/f:xml', '/c:20', '/rd:true') 30
+    if (-not $done.Found -or $done.ExitCode -ne 0) { return '' }
+    $last = ($done.Output -join "`n") -split '(?<=</Event>)' | Where-Object { $_ -match '<EventID' } | ForEach-Object { ConvertFrom-FleetEvent $_ } | Sort-Object Time | Select-Object -Last 1
+    if ($last -and $last.Id -eq 1) { "a backup began ($($last.Time)) and did not end" } else { '' }
+}
+
+function Stop-FleetForMarsJob {
+    # Ends a remedy, held, while the MARS agent is at work. Its jobs take hours, so nobody waits for the end here.
+    $running = Get-FleetMarsJob
+    if (-not $running) { return }
+    Add-FleetItem 'held' "a job of the MARS agent is running: $running"
+    Stop-FleetSkipped "a job of the MARS agent is running: $running; nothing was touched, do it again afterwards"
+}
+
 function Get-FleetRole {
     # What a restart here may hit beside this machine.
     if ((Get-FleetRegistryValue 'HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions' 'ProductType').Value -eq 'LanmanNT' -or (Get-FleetService 'NTDS')) { 'domain-controller' }
