@@ -27,8 +27,6 @@ GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-psmodulepath",
     "mars-reregister-server-prereqs",
     "mars-resource-not-provisioned-230006",
-    "mars-scratch-attributes",
-    "mars-scratch-location-valid",
     "mars-set-encryption-key-failed",
     "mars-task-account",
     "mars-task-trigger-enabled",
