@@ -7,6 +7,7 @@ from fleet.model import Os, Shell
 from tests.lab import (
     test_linux_faults,
     test_linux_file_faults,
+    test_mars_drive_faults,
     test_mars_scratch_faults,
     test_windows_agent_faults,
     test_windows_faults,
@@ -28,6 +29,7 @@ ON_WINDOWS = {
     *test_windows_faults.ONLY_FOUND,
     *test_windows_agent_faults.FOUND,
     *(id for id, _, _ in test_windows_agent_faults.MENDED.values()),
+    *test_mars_drive_faults.RUNBOOKS,
     *test_mars_scratch_faults.RUNBOOKS,
     "agent-windows-install",
     "agent-windows-update",

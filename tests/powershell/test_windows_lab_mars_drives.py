@@ -1,4 +1,4 @@
-"""What a MARS server backs up and restores with, in one guest: drives, files, shadow storage, .tmp files, iSCSI."""
+"""What a MARS server backs up from and restores with, in one guest of the Windows lab."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
+from fleet.model import ParamValue
 from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
 from tests.powershell.test_windows_lab import LAB, Windows
@@ -84,17 +85,17 @@ def test_a_full_area_gets_a_larger_limit_and_its_old_one_back(windows: Windows) 
     planted = {"VolumeSize": size, "Used": 19 * size // 100, "Allocated": 20 * size // 100}
     qwords = {name: ("qword", value) for name, value in {**planted, "Maximum": 20 * size // 100}.items()}
     windows.guest.set_reg(area, qwords)
-    values = {"add_percent": 5, "keep_percent": 1}
+    values: dict[str, ParamValue] = {"add_percent": 5, "keep_percent": 1}
     for language in ("de", "fr", "sv", "en"):
         windows.guest.set_reg(LAB, {"Language": language})
         assert "19 % of 20 % used" in windows.run("shadow-storage", "failed").message.raw
     windows.look()
-    windows.run("resize-shadow-storage", "changed", check=True, **values)
+    windows.run("resize-shadow-storage", "changed", True, **values)
     assert windows.guest.value(area, "Maximum") == 20 * size // 100
-    undo = windows.run("resize-shadow-storage", "changed", **values).data["undo"]
+    undo = windows.run("resize-shadow-storage", "changed", False, **values).data["undo"]
     assert undo == {"areas": [{"volume": "C:", "storage": "C:", "maximum": "20%"}]}
     assert windows.guest.value(area, "Maximum") == 25 * size // 100
-    windows.run("resize-shadow-storage", "ok", **values)
+    windows.run("resize-shadow-storage", "ok", False, **values)
     windows.run("shadow-storage", "ok")
     windows.run("restore-shadow-storage", "changed", **undo)
     assert windows.guest.value(area, "Maximum") == 20 * size // 100
@@ -119,11 +120,25 @@ def test_the_policy_is_read_in_a_powershell_of_its_own_and_its_files_are_looked_
     windows.guest.write(f"{MODULE}.psd1", "@{ ModuleVersion = '1.0'; RootModule = 'MSOnlineBackup.psm1' }")
     for name in (r"a.txt", r"b\c.txt", r"out\d.txt"):
         windows.guest.write("C:\\D\u00e4ten\\" + name, "x")
+    assert windows.body("Add-FleetData 'job' (Get-FleetMarsJob)")["job"] == "", "nor does it know Get-OBJob"
     windows.look()
     data = windows.run("mars-drives", "ok").data
     assert data["drives"] == [{"path": "C:\\D\u00e4ten", "problem": ""}]
     assert (data["looked"], data["complete"]) == (5, True)
     assert windows.changes() == {}
+
+
+def test_a_job_that_runs_holds_every_remedy(windows: Windows) -> None:
+    windows.guest.write(f"{MODULE}.psd1", "@{ ModuleVersion = '1.0'; RootModule = 'MSOnlineBackup.psm1' }")
+    windows.guest.write(f"{MODULE}.psm1", "function Get-OBJob { }")
+    assert windows.body("Add-FleetData 'job' (Get-FleetMarsJob)")["job"] == ""
+    windows.guest.write(f"{MODULE}.psm1", "function Get-OBJob { [pscustomobject]@{ JobId = 1 } }")
+    windows.guest.set_reg(DEVICE, {"DeviceDesc": "x"})
+    windows.guest.configure("MSiSCSI", start="disabled")
+    held = windows.run("restart-iscsi-initiator", "skipped").data["held"]
+    assert held == ["a job of the MARS agent is running: Get-OBJob lists a job that runs"]
+    windows.guest.configure("MSiSCSI", start="manual")
+    windows.guest.write(f"{MODULE}.psm1", POLICY.encode("utf-8-sig"))
 
 
 def test_a_disabled_initiator_may_start_again_and_a_running_one_is_left_alone(windows: Windows) -> None:
