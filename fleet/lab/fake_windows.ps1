@@ -36,6 +36,7 @@
 #   iscsi_sessions   how many are open; null: WMI does not say
 #   volumes    beginning of paths -> drive_type, size, free of the volume on which they lie
 #   defender   present, paths, processes, hidden (a policy hides them), managed (changes do not take)
+#   made       path of a folder -> how many seconds ago it was made
 #   holders    path, name, id: a program that has a file open, until a time
 #   labels     of the volumes
 #   keeps      paths whose attributes no program changes
@@ -220,6 +221,11 @@ function Get-FleetFolderItem([string]$Path) {
         $age = if ($FakeState.old.ContainsKey("$Path\$name")) { $FakeState.old["$Path\$name"] } else { 0 }
         New-Object PSObject -Property @{ Name = $name; IsFolder = $paths -notcontains "$Path\$name"; Changed = (Get-FleetSystem).Epoch - $age; Size = [long]$FakeState.files["$Path\$name"]; Attributes = @($FakeState.attributes["$Path\$name"] | Where-Object { $_ }) }
     }
+}
+
+function Get-FleetFolderBirth([string]$Path) {
+    if (-not @(Get-FleetFolderItem $Path).Count) { return $null }
+    (Get-FleetSystem).Epoch - $(if ($FakeState.made.ContainsKey($Path)) { $FakeState.made[$Path] } else { 100000000 })
 }
 
 function Get-FleetVolume([string]$Path) {

@@ -66,6 +66,7 @@ EMPTY: dict[str, Any] = {
     "iscsi_sessions": 0,
     "volumes": {},
     "defender": {},
+    "made": {},
     "holders": [],
     "labels": [],
     "keeps": [],

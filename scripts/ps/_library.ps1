@@ -1161,6 +1161,12 @@ function Get-FleetFolderItem([string]$Path) {
     }
 }
 
+function Get-FleetFolderBirth([string]$Path) {
+    # When a folder was made, in seconds since 1970; $null where there is none.
+    if (-not [IO.Directory]::Exists($Path)) { return $null }
+    ([IO.Directory]::GetCreationTimeUtc($Path) - (New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc))).TotalSeconds
+}
+
 function Find-FleetMarkedFile([string]$Folder, [int[]]$Mark, [int]$Seconds) {
     # Walks through a folder and all below it, links left aside, for so many seconds: Looked (how many files and folders),
     # Complete, Denied (folders that can't be read) and Found: Path and Attributes (a number) of what has a mark. A mark is two

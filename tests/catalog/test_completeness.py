@@ -18,7 +18,6 @@ COVERED = ("azvm-", "agent-", "mars-")
 GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-agent-on-azure-vm",
     "mars-connect-failed-100050",
-    "mars-critical-inconsistency-folder-recreated",
     "mars-invalid-vault-credentials-34513",
     "mars-job-already-in-progress",
     "mars-msonlinebackup-module-files",

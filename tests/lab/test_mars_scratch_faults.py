@@ -5,12 +5,13 @@ Each time a guest without the fault stands beside it: its ledger has to stay emp
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from fleet.lab import fake_windows
-from tests.lab.test_windows_faults import Pair
+from tests.lab.test_windows_faults import Pair, event
 from tests.lab.test_windows_faults import pair as pair
 from tests.powershell.test_cases import merge
 
@@ -82,6 +83,7 @@ ONLY_FOUND: dict[str, tuple[str, dict[str, Any]]] = {
 }
 RUNBOOKS = {
     "mars-antivirus-exclusions",
+    "mars-critical-inconsistency-folder-recreated",
     "mars-sal-low-disk-space",  # by its code
     *(id for id, *_ in BY_THE_LADDER.values()),
     *(id for id, _ in BY_A_MOVE.values() if id.startswith("mars-")),
@@ -140,6 +142,23 @@ def test_exclusions_wait_for_those_who_answer_for_security(pair: Pair) -> None:
     assert pair.ledger("bad") == [f"Defender leaves out the process {engine}", f"Defender leaves out {OLD}"]
     assert pair.run("check", "mars-av") == 0
     assert pair.ledger("good") == []
+
+
+def test_a_protected_folder_that_was_made_anew_is_found(pair: Pair) -> None:
+    policy = f"path={base64.b64encode(b'D:' + bytes([92]) + b'Data').decode()}"
+    server = merge(
+        SOUND,
+        {
+            "files": {r"D:\Data\a.txt": 1},
+            "events": [event("CloudBackup", 3)],
+            "programs": {"powershell.exe": {"exit_code": 0, "reads": True, "output": [policy]}},
+        },
+    )
+    pair.plant(server, merge(server, {"made": {r"D:\Data": -9e6}}))
+    assert pair.run("check", "mars-critical-inconsistency-folder-recreated") == 1
+    pair.plant(server, server)
+    assert pair.run("check", "mars-protected-folders") == 0
+    assert pair.ledger("bad") == pair.ledger("good") == []
 
 
 def test_a_running_job_holds_the_guest(pair: Pair) -> None:

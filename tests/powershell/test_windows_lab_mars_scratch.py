@@ -158,3 +158,36 @@ def test_what_is_not_compressed_or_watched_is_left_alone(windows: Windows) -> No
     windows.run("set-mars-exclusions", "skipped")
     assert windows.run("mars-scratch-valid", "ok", look=["holders"]).data["holders"] == []
     assert windows.changes() == {}
+
+
+MODULE = r"C:\Program Files\Microsoft Azure Recovery Services Agent\bin\Modules\MSOnlineBackup\MSOnlineBackup"
+CMDLETS = r"""
+function Get-OBPolicy { 'a policy' }
+function Get-OBFileSpec {
+    foreach ($each in 'D:\', 'C:\Daten\Büro\', 'C:\Gone', 'C:\Left out') {
+        $out = $each -eq 'C:\Left out'
+        New-Object PSObject -Property @{ FileSpec = $each; IsExclude = $out; IsRecursive = $true }
+    }
+}
+"""
+
+
+def test_a_protected_folder_made_after_the_last_good_backup_is_found(
+    windows: Windows, windows_lab: ModuleType
+) -> None:
+    manifest = windows.guest.read(f"{MODULE}.psd1")
+    windows.guest.write(f"{MODULE}.psd1", "@{ ModuleVersion = '1.0'; RootModule = 'MSOnlineBackup.psm1' }")
+    windows.guest.write(f"{MODULE}.psm1", b"\xef\xbb\xbf" + CMDLETS.encode())
+    windows.guest.write("C:\\Daten\\Büro\\a.txt", "x")
+    job = {"log": "CloudBackup/Operational", "provider": "CloudBackup", "level": 4, "id": 3, "text": "-"}
+    windows_lab.write_events(windows.guest.drive, [{**job, "minutes_ago": 60}])
+    windows.look()
+    data = windows.run("mars-protected-folders", "failed").data
+    assert (data["made_anew"], data["missing"]) == (["C:\\Daten\\Büro"], [r"C:\Gone"])
+    windows_lab.write_events(windows.guest.drive, [{**job, "minutes_ago": -5}])
+    windows.run("mars-protected-folders", "ok")
+    assert windows.changes() == {}
+    windows.guest.write(f"{MODULE}.psm1", "throw 'damaged'")
+    windows.run("mars-protected-folders", "skipped")
+    windows.guest.remove(f"{MODULE}.psm1")
+    windows.guest.write(f"{MODULE}.psd1", manifest)
