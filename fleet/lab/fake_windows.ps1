@@ -20,6 +20,7 @@
 #   events     what wevtutil prints, one XML text an event; a query's window of time is not looked at
 #   logs       names of the logs that there are; empty: every one that is asked for
 #   tasks      path of a scheduled task -> its XML, as schtasks prints it
+#   task_runs  path of a scheduled task -> last, next (UTC), result, missed; a task that is not there: nobody says
 #   msdtc      "works", "stays" (uninstalling leaves the service) or "lost" (installing brings nothing)
 #   files      path -> size
 #   texts      path -> what stands in the file; old: how many seconds ago each was written, by path
@@ -39,7 +40,7 @@
 #   made       path of a folder -> how many seconds ago it was made
 #   holders    path, name, id: a program that has a file open, until a time
 #   labels     of the volumes
-#   keeps      paths whose attributes no program changes
+#   keeps      paths whose attributes, and tasks whose settings, no program changes
 #   robocopy   lost: a path that does not arrive; exit_code
 #   hashes, versions   path of a file -> its SHA-256, its product version
 #   programs   name of a program (or "vssadmin shadowstorage", "vssadmin resize") -> exit_code, output (lines), hangs, missing, registry (keys that come), reads (changes nothing);
@@ -396,6 +397,13 @@ function Get-FleetFinalPath($Stream) {
     $path.Substring($root.Length, 1) + ':' + $path.Substring($root.Length + 1).Replace('/', '\')
 }
 
+function New-FleetFolder([string]$Path) { Save-Fake }
+
+function Get-FleetTaskRun([string]$Path) {
+    $planned = $FakeState.task_runs[$Path]
+    if ($planned) { New-Object PSObject -Property @{ Last = [string]$planned['last']; Next = [string]$planned['next']; Result = [uint32]$planned['result']; Missed = [int]$planned['missed'] } }
+}
+
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }
 
 function Get-FleetFileHash([string]$Path) { [string]$FakeState.hashes[$Path] }
@@ -444,9 +452,14 @@ function Invoke-FakeNative([string]$Program, [string[]]$Argument, [int]$TimeoutS
         'cipher.exe' { return Invoke-FakeAttribute 'Encrypted' ($Argument[0] -eq '/e') $Argument }
         'robocopy.exe' { return Invoke-FakeRobocopy $Argument }
         'msdtc.exe' { return Invoke-FakeMsdtc $Argument[0] }
-        'schtasks.exe' { if ($FakeState.tasks.Count) { return Invoke-FakeSchtasks $Argument[2] } }
+        'schtasks.exe' { if ($FakeState.tasks.Count) { return Invoke-FakeSchtasks $Argument } }
         'wevtutil.exe' { if (-not $FakeState.programs.ContainsKey($Program)) { return Invoke-FakeWevtutil $Argument } }
-        'reg.exe' { if ($Argument[0] -ne 'export') { break }; $FakeState.files[$Argument[2]] = 1000; Save-Fake "export $($Argument[1]) to $($Argument[2])"; return New-FakeResult }
+        'reg.exe' {
+            if ($Argument[0] -eq 'query') { return $(if ($FakeState.programs.ContainsKey($Program)) { Invoke-FakeProgram $Program $Argument $TimeoutSeconds } else { Read-FakeRegistry $Argument }) }
+            $FakeState.files[$Argument[2]] = 1000
+            Save-Fake "export $($Argument[1]) to $($Argument[2])"
+            return New-FakeResult
+        }
     }
     Invoke-FakeProgram ($Program -split '\\')[-1] $Argument $TimeoutSeconds
 }
@@ -490,8 +503,16 @@ function Invoke-FakeRobocopy([string[]]$Argument) {
     New-FakeResult @() $(if ($planned.ContainsKey('exit_code')) { $planned.exit_code } else { 1 })
 }
 
-function Invoke-FakeSchtasks([string]$Path) {
-    $key = Find-Fake $FakeState.tasks $Path
+function Invoke-FakeSchtasks([string[]]$Argument) {
+    # /query /tn PATH /xml, or /create /tn PATH /xml FILE /f, which `keeps` may refuse.
+    $path = $Argument[2]
+    $key = Find-Fake $FakeState.tasks $path
+    if ($Argument[0] -eq '/create') {
+        if (@($FakeState.keeps) -contains $path) { return New-FakeResult @('ERROR') 1 }
+        $FakeState.tasks[$(if ($key) { $key } else { $path })] = [IO.File]::ReadAllText((Get-FleetPlace $Argument[4]))
+        Save-Fake "write task $path"
+        return New-FakeResult
+    }
     if ($null -eq $key) { return New-FakeResult @('ERROR') 1 }
     New-FakeResult @($FakeState.tasks[$key] -split "`n")
 }
@@ -516,8 +537,33 @@ function Invoke-FakeWevtutil([string[]]$Argument) {
     New-FakeResult
 }
 
+function Read-FakeRegistry([string[]]$Argument) {
+    # reg.exe query KEY, with /v NAME, /s and /reg:32; 1 where there is nothing.
+    $view = if ($Argument -contains '/reg:32') { '32' } else { '64' }
+    $name = if ($Argument -contains '/v') { $Argument[[array]::IndexOf($Argument, '/v') + 1] } else { '*' }
+    $types = @{ DWord = 'REG_DWORD'; QWord = 'REG_QWORD'; String = 'REG_SZ'; ExpandString = 'REG_EXPAND_SZ'; MultiString = 'REG_MULTI_SZ'; Binary = 'REG_BINARY' }
+    $lines = @(foreach ($key in @($FakeState.registry.Keys | Sort-Object)) {
+        if ($key -ne "${view}:$($Argument[1])" -and -not ($Argument -contains '/s' -and $key -like "${view}:$($Argument[1])\*")) { continue }
+        $values = @(foreach ($value in @($FakeState.registry[$key].Keys | Sort-Object | Where-Object { $_ -like $name })) {
+            $entry = $FakeState.registry[$key][$value]
+            "    $value    $($types[[string]$entry.type])    $(if ($entry.type -eq 'DWord') { '0x{0:x}' -f [long]$entry.value } else { @($entry.value) -join '\0' })"
+        })
+        if ($values.Count -or $name -eq '*') { ''; $key.Substring(3) -replace '^HKLM', 'HKEY_LOCAL_MACHINE' -replace '^HKU', 'HKEY_USERS'; $values }
+    })
+    if ($lines.Count) { New-FakeResult $lines } else { New-FakeResult @('ERROR') 1 }
+}
+
+function Read-FakeService([string[]]$Argument) {
+    # sc.exe qc NAME, or sc.exe query of all.
+    if ($Argument[0] -eq 'query') { return New-FakeResult @(foreach ($key in @($FakeState.services.Keys | Sort-Object)) { ''; "SERVICE_NAME: $key"; "        STATE              : $((Get-FakeService $key).status)" }) }
+    $service = Get-FakeService $Argument[1]
+    if ($null -eq $service) { return New-FakeResult @('[SC] EnumQueryServicesStatus:OpenService FAILED 1060:') 1060 }
+    New-FakeResult @('[SC] QueryServiceConfig SUCCESS', '', "SERVICE_NAME: $($service.name)", "        START_TYPE         : $($service.start_type)", "        SERVICE_START_NAME : $($service.account)")
+}
+
 function Invoke-FakeConfig([string[]]$Argument) {
     # sc.exe config NAME, then pairs of `setting=` and value.
+    if ($Argument[0] -ne 'config') { return Read-FakeService $Argument }
     $service = Get-FakeService $Argument[1]
     if ($null -eq $service) { return New-FakeResult @('[SC] OpenService 1060') 1060 }
     if ($service.ContainsKey('config')) { Save-Fake "sc $Argument, refused"; return New-FakeResult @('[SC] ChangeServiceConfig') $service.config }

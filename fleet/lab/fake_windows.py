@@ -57,6 +57,7 @@ EMPTY: dict[str, Any] = {
     "versions": {},
     "programs": {},
     "tasks": {},
+    "task_runs": {},
     "disks": [],
     "attributes": {},
     "walk_seconds": 0,
@@ -129,6 +130,9 @@ _PROGRAMS = {
         "reads": True,
         "output": ["Windows IP Configuration", "   IPv4 Address. . . . . . . . . . . : 10.0.0.5(Preferred)"],
     },
+    "route.exe": {"exit_code": 0, "reads": True, "output": ["0.0.0.0  0.0.0.0  10.0.0.1  10.0.0.5  10"]},
+    "netsh.exe": {"exit_code": 0, "reads": True, "output": ["    Direct access (no proxy server)."]},
+    "systeminfo.exe": {"exit_code": 0, "reads": True, "output": ["OS Name: Windows Server, simulated"]},
 }
 """What programs of Windows print where nothing is wrong."""
 
