@@ -24,10 +24,18 @@ _LONGEST_LINE = 4096
 _SHOWN = 300
 """Characters of its line that are kept of a sign."""
 
-_MARS_FOLDER = "azure recovery service"
-"""In the paths of the MARS agent, in both spellings; the codes of its runbooks are common ones of Windows."""
+_MARS = "azure recovery service", "cloudbackup"
+"""In the paths of the MARS agent, in both spellings, and in the name of its channel. The codes of its
+runbooks are common ones of Windows, or plain numbers."""
 
 _CODE = re.compile(r"\b[A-Z][A-Za-z0-9]{9,79}\b|\b0x[0-9A-Fa-f]{5,8}\b|(?<![\w-])-\d{9,10}\b")
+_MARS_CODE = re.compile(
+    r"\b[A-Z][A-Za-z0-9_]{9,79}\b|\b0x[0-9A-Fa-f]{4,8}\b|(?<![\w-])-\d{9,10}\b"
+    r"|\b[Ii][Dd]\b[ :=#]{0,3}\d{3,6}\b|(?<=[>\"'])\d{5,6}(?=[<\"'])|\(407\)"
+)
+"""In logs of the MARS agent, as the snippet mars-log reads them: plain numbers count behind "ID", those of
+five digits and more as a whole value of an event too, and 407 where .NET writes the status of an answer."""
+
 _PROVIDER = re.compile(r'"(?:provider(?:name)?|source)"\s{0,2}:\s{0,2}"([^"\\]{1,100})"', re.IGNORECASE)
 _EVENT_ID = re.compile(r'"(?:event)?id"\s{0,2}:\s{0,2}"?(\d{1,6})\b', re.IGNORECASE)
 
@@ -69,6 +77,7 @@ _EVENTS: Mapping[tuple[str, int], tuple[str, str]] = {
         "another backup product failed",
         "azvm-event-log-other-backup-product",
     ),
+    ("cloudbackup", 14): ("a newer agent is asked for", "mars-agent-version-current"),
     ("msiinstaller", 1401): ("an installation could not write a key", "azvm-vcredist-installation-failure"),
 }
 """By provider, in lower case, and id. 8193 and 8194 have many causes: the runbook looks at the service."""
@@ -91,23 +100,28 @@ class Signatures:
     def __init__(self, runbooks: Mapping[str, Runbook]) -> None:
         self.codes: dict[str, tuple[str, str]] = {}
         """Code as written and runbook, by the code's key; those that could be any number are left out."""
+        self.mars: dict[str, tuple[str, str]] = {}
+        """All codes of the MARS agent's runbooks, for its own logs."""
         for book in runbooks.values():
             for code in book.codes:
+                if book.id.startswith("mars-"):
+                    self.mars[key(code)] = code, book.id
                 if _CODE.fullmatch(code) and not code.endswith(".exe"):
                     self.codes[key(code)] = code, book.id
 
     def scanner(self, origin: str) -> Scanner:
         """Begin with a file; ``origin`` is its path in the guest."""
-        mars = _MARS_FOLDER in origin.casefold()
-        wanted = {code: each for code, each in self.codes.items() if mars or not each[1].startswith("mars-")}
-        return Scanner(wanted)
+        if any(name in origin.casefold() for name in _MARS):
+            return Scanner(self.codes | self.mars, _MARS_CODE)
+        return Scanner({code: each for code, each in self.codes.items() if not each[1].startswith("mars-")})
 
 
 class Scanner:
     """Looks at one file as its bytes pass by."""
 
-    def __init__(self, wanted: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, wanted: Mapping[str, tuple[str, str]], code: re.Pattern[str] = _CODE) -> None:
         self._wanted = wanted
+        self._code = code
         self._signs: dict[tuple[str, str], Sign] = {}
         self._decoder: codecs.IncrementalDecoder | None = None
         self._rest = ""
@@ -157,9 +171,9 @@ class Scanner:
             self._note(what, runbook, line)
 
     def _found(self, line: str) -> Iterator[tuple[str, str]]:
-        for match in _CODE.finditer(line):
+        for match in self._code.finditer(line):
             known = self._wanted.get(key(match[0]))
-            if known:
+            if known and _hexadecimal(known[0]) == _hexadecimal(match[0]):
                 yield known
         for pattern, what, runbook in _LINES:
             if pattern.search(line):
@@ -178,3 +192,8 @@ class Scanner:
             self._signs[what, runbook] = replace(known, times=known.times + 1)
         elif len(self._signs) < MOST:
             self._signs[what, runbook] = Sign(what, runbook, 1, line[:_SHOWN])
+
+
+def _hexadecimal(code: str) -> bool:
+    """Whether a number is written so, or signed, which stands for it; 0x407 is not 407."""
+    return code[:2].lower() == "0x" or code.startswith("-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
@@ -113,6 +114,54 @@ def test_common_codes_of_windows_count_only_in_logs_of_their_agent() -> None:
     assert signs(line, r"C:\WindowsAzure\Logs\WaAppAgent.log") == {}
     mars = r"C:\Program Files\Microsoft Azure Recovery Services Agent\Temp\CBEngineCurr.errlog"
     assert list(signs(line, mars)) == ["mars-warning-0x80070005-access-denied"]
+
+
+MARS = r"C:\Program Files\Microsoft Azure Recovery Services Agent\Temp\CBEngineCurr.errlog"
+
+
+@pytest.mark.parametrize("origin", [MARS, "CloudBackup/Operational"])
+@pytest.mark.parametrize(
+    ("line", "runbook"),
+    [
+        ("Failed: Hr: = [0x000086ca] x", "mars-passphrase-misconfigured-34506"),
+        ("Credenziali non valide (ID: 34513)", "mars-invalid-vault-credentials-34513"),
+        ("errorCode 0x186d2", "mars-connect-failed-100050"),
+        ("the server returned an error: (407) Proxy", "mars-connect-failed-100050"),
+        (
+            '{"provider":"CloudBackup","id":11,"properties":["230006"]}',
+            "mars-resource-not-provisioned-230006",
+        ),
+        ('{"provider":"CloudBackup","id":14}', "mars-agent-version-current"),
+        ("ERROR_CLOUD_FILE_ACCESS_DENIED", "mars-warning-0x8007018b-cloud-file"),
+        ("Hr: -2147023504", "mars-warning-0x80070570-corrupt-file"),
+    ],
+)
+def test_in_logs_of_the_mars_agent_plain_numbers_count_too(line: str, runbook: str, origin: str) -> None:
+    assert list(signs(line, origin)) == [runbook]
+
+
+@pytest.mark.parametrize(
+    "line", ["34513", "b.cpp(34513)", "ID: 345134", "(403)", "407", "0x00000407", "[0x34513]"]
+)
+def test_a_number_alone_is_no_code(line: str) -> None:
+    assert signs(line, MARS) == {}
+
+
+def test_the_check_in_the_guest_knows_the_same_codes_and_events() -> None:
+    """The snippet mars-log has them in a table of its own, because a guest has no runbooks."""
+    text = (catalog.scripts_folder() / "ps" / "mars-log.ps1").read_text("ascii")
+    table = re.findall(r"(?m)^    '(mars-[\w-]+)' = (.+)$", text)
+    there = {runbook: {code for code in re.findall(r"'([^']*)'", codes) if code} for runbook, codes in table}
+    wanted = {
+        book.id: set(book.codes) for book in RUNBOOKS.values() if book.id.startswith("mars-") and book.codes
+    }
+    assert there == wanted
+    assert set(SIGNATURES.mars.values()) == {(code, id) for id, codes in wanted.items() for code in codes}
+    (event,) = re.findall(r"(?m)^\$numbers = @\{ (\d+) = '(.+)' \}$", text)
+    ours = {
+        (str(number), book) for (who, number), (_, book) in signatures._EVENTS.items() if who == "cloudbackup"
+    }
+    assert ours == {event}
 
 
 TEXT = "grün\nExtensionFailedVssWriterInBadState \u0a00\u0a0a\r\nx\nFailed to FIFREEZE\n"

@@ -18,19 +18,15 @@ COVERED = ("azvm-", "agent-", "mars-")
 GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-agent-on-azure-vm",
     "mars-connect-failed-100050",
-    "mars-invalid-vault-credentials-34513",
     "mars-job-already-in-progress",
     "mars-msonlinebackup-module-files",
     "mars-offline-backup-azure-powershell-370",
     "mars-powershell-version-3",
     "mars-psmodulepath",
     "mars-reregister-server-prereqs",
-    "mars-resource-not-provisioned-230006",
     "mars-set-encryption-key-failed",
     "mars-task-account",
     "mars-task-trigger-enabled",
-    "mars-vault-credential-download-403",
-    "mars-vault-credential-wrong-vault-100110",
 }
 """Faults that no check in the guest detects by itself yet; their runbooks say what a person does by hand.
 
