@@ -211,11 +211,13 @@ def test_storage_for_shadow_copies_is_read_by_its_shares(windows: Windows) -> No
     area = r"HKLM\SOFTWARE\WindowsLab\Storage\00"
     for maximum in (10 << 30, 127 << 30):
         windows.guest.set_reg(area, {"Maximum": ("qword", maximum)})
-        windows.run("shadow-storage", "ok")
+        windows.run("shadow-storage", "ok", mars_only=False)
     windows.guest.set_reg(area, {"Maximum": ("qword", 40 << 30), "Used": ("qword", 38 << 30)})
     windows.look()
     assert (
-        windows.run("shadow-storage", "failed").data["associations"][0]["volume"].startswith(r"\\?\Volume{")
+        windows.run("shadow-storage", "failed", mars_only=False)
+        .data["associations"][0]["volume"]
+        .startswith(r"\\?\Volume{")
     )
     assert windows.changes() == {}
     windows.guest.set_reg(area, {"Used": ("qword", 0)})

@@ -109,7 +109,10 @@ def test_the_last_job_is_the_newest_event_of_the_agents_log(
     assert windows.run("mars-last-job", "ok").data["event"] == 3
     windows.guest.write(rf"{AGENT}\temp\LastBackupFailedFiles0001.txt", "C:\\Data\\open.pst 0x80070020\r\n")
     windows_lab.write_events(windows.guest.drive, [*ended, {**job, "id": 10, "minutes_ago": 30}])
-    assert windows.run("mars-last-job", "failed").data["failed_files"] == [{"code": "0x80070020", "count": 1}]
+    left_out = windows.run("mars-last-job", "failed").data["failed_files"]
+    assert left_out == [{"code": "0x80070020", "count": 1, "drives": ["C:"]}]
+    windows.run("mars-last-job", "failed", codes=["0x80070020"])
+    windows.run("mars-last-job", "ok", codes=["0x80070570"])
 
 
 def test_the_module_is_loaded_in_a_powershell_of_its_own_and_looked_for_on_the_path(windows: Windows) -> None:
