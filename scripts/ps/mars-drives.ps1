@@ -16,7 +16,7 @@
 # type = "int"
 # default = 60
 # minimum = 0
-# maximum = 240
+# maximum = 180
 # about = "How long to look for files in all; 0: look at drives only"
 #
 # [returns.drives]

@@ -128,6 +128,32 @@ def test_the_policy_is_read_in_a_powershell_of_its_own_and_its_files_are_looked_
     assert windows.changes() == {}
 
 
+def test_files_are_found_by_their_bits_and_a_walk_ends_in_time(windows: Windows) -> None:
+    """wine knows no links and no placeholders, so it is the read-only bit here."""
+    for number in range(300):
+        windows.guest.write(rf"C:\Walk\{number % 7}\{number}.txt", "x")
+    windows.body(r"[IO.File]::SetAttributes('C:\Walk\3\10.txt', 'ReadOnly')")
+    found = "Add-FleetData 'paths' @($walk.Found | ForEach-Object { $_.Path }); "
+    rest = "Add-FleetData 'looked' $walk.Looked; Add-FleetData 'complete' $walk.Complete"
+    data = windows.body(rf"$walk = Find-FleetMarkedFile 'C:\Walk\' @(1, 0) 30; {found}{rest}")
+    assert (data["paths"], data["looked"], data["complete"]) == ([r"C:\Walk\3\10.txt"], 307, True)
+    data = windows.body(rf"$walk = Find-FleetMarkedFile 'C:\Walk' @(1, 1) 30; {found}{rest}")
+    assert data["paths"] == []
+    data = windows.body(rf"$walk = Find-FleetMarkedFile 'C:\Walk' @(1, 0) -1; {found}{rest}")
+    assert (data["looked"], data["complete"]) == (255, False)
+
+
+def test_drives_say_what_they_are(windows: Windows) -> None:
+    drives = windows.body("Add-FleetData 'drives' @(Get-FleetDrive)")["drives"]
+    (system,) = [drive for drive in drives if drive["Name"] == "C:"]
+    assert {key: system[key] for key in ("DriveType", "Format", "ReadOnly", "Problem")} == {
+        "DriveType": "Fixed",
+        "Format": "NTFS",
+        "ReadOnly": False,
+        "Problem": "",
+    }
+
+
 def test_a_job_that_runs_holds_every_remedy(windows: Windows) -> None:
     windows.guest.write(f"{MODULE}.psd1", "@{ ModuleVersion = '1.0'; RootModule = 'MSOnlineBackup.psm1' }")
     windows.guest.write(f"{MODULE}.psm1", "function Get-OBJob { }")
