@@ -130,17 +130,98 @@ function ConvertFrom-FleetTask([string]$Xml) {
 
 function Get-FleetTask([string]$Folder) {
     # Tasks of a folder of Task Scheduler, such as \Microsoft\OnlineBackup: its registry knows their names, schtasks the rest.
-    # Name, Problem (why the rest is not known, '' when it is), and what ConvertFrom-FleetTask gives.
+    # Name, Problem (why the rest is not known, '' when it is), Xml (as schtasks prints it), and what ConvertFrom-FleetTask gives.
     $tree = "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree$Folder"
     foreach ($name in @(Get-FleetRegistrySubKey $tree | Where-Object { (Get-FleetRegistryValue "$tree\$_" 'Id').Exists })) {
         $done = Invoke-FleetNative 'schtasks.exe' @('/query', '/tn', "$Folder\$name", '/xml') 30
-        $task, $problem = (New-Object PSObject), ''
+        $task, $problem, $xml = (New-Object PSObject), '', ''
         if (-not $done.Found) { $problem = 'schtasks.exe is missing' }
         elseif ($done.TimedOut) { $problem = 'schtasks gave no answer within 30 s' }
         elseif ($done.ExitCode -ne 0) { $problem = "schtasks can't read it (exit code $($done.ExitCode))" }
-        else { try { $task = ConvertFrom-FleetTask ($done.Output -join "`n") } catch { $problem = "schtasks gave no XML of it: $_" } }
+        else { try { $xml = $done.Output -join "`n"; $task = ConvertFrom-FleetTask $xml } catch { $problem = "schtasks gave no XML of it: $_" } }
         Add-Member -InputObject $task -MemberType NoteProperty -Name Name -Value $name
+        Add-Member -InputObject $task -MemberType NoteProperty -Name Xml -Value $xml
         Add-Member -InputObject $task -MemberType NoteProperty -Name Problem -Value $problem -PassThru
+    }
+}
+
+function Get-FleetTaskXml([string]$Path, [string]$Printed) {
+    # XML of a task as Task Scheduler keeps it, in a file. What schtasks prints went through a code page, and is as good only where
+    # nothing of it can have been lost. '' where the text can't be had as it is.
+    $windows = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion' 'SystemRoot').Value
+    if (-not $windows) { $windows = 'C:\Windows' }
+    $text = Get-FleetFileText "$windows\System32\Tasks$Path"
+    if ($text) { $text } elseif (($Printed -replace '<\?[^>]*\?>') -match '[^\t\r\n -~]|\?') { '' } else { $Printed }
+}
+
+function Set-FleetTask([string]$Path, [string]$Xml) {
+    # Puts a task with this XML in the place of the one that is there, or makes it. Gives '' or what went wrong.
+    $folder = New-FleetPrivateFolder 'tasks' ([guid]::NewGuid().ToString('N'))
+    try {
+        $stream = New-FleetFile "$folder\task.xml"
+        $bytes = [byte[]]([Text.Encoding]::Unicode.GetPreamble() + [Text.Encoding]::Unicode.GetBytes($Xml))
+        try { $stream.Write($bytes, 0, $bytes.Length) } finally { $stream.Close() }
+        $done = Invoke-FleetNative 'schtasks.exe' @('/create', '/tn', $Path, '/xml', "$folder\task.xml", '/f') 60
+    } finally { [void](Remove-FleetTree $folder $false) }
+    if (-not $done.Found) { 'schtasks.exe is missing' } elseif ($done.TimedOut) { 'schtasks did not end within 60 s' } elseif ($done.ExitCode -ne 0) { "schtasks did not take it (exit code $($done.ExitCode))" } else { '' }
+}
+
+$FleetMarsTasks = '\Microsoft\OnlineBackup'
+
+function Get-FleetMarsTaskFault($Task, [object[]]$Look) {
+    # What is wrong with a task of the MARS agent, as Part and Text. No task of its folder may start a second time while it runs; one
+    # that backs up has to be enabled with its triggers, and to run as SYSTEM or as the local Administrators group.
+    $fault = { param($part, $text) if ($Look -contains $part) { New-Object PSObject -Property @{ Part = $part; Text = $text } } }
+    if ($Task.Instances -ne 'IgnoreNew') { & $fault 'instances' "$($Task.Name) may start while it runs ($($Task.Instances), not IgnoreNew)" }
+    if ($Task.Name -notlike 'Microsoft-OnlineBackup*') { return }
+    $off = @($Task.Triggers | Where-Object { -not $_.Enabled }).Count
+    if (-not $Task.Enabled) { & $fault 'enabled' "$($Task.Name) is disabled" }
+    if (-not $Task.Triggers.Count) { & $fault 'enabled' "$($Task.Name) has no trigger" }
+    elseif ($off) { & $fault 'enabled' "$($Task.Name): $off of $($Task.Triggers.Count) triggers are disabled" }
+    # an account as a SID, or as a name that only this Windows knows
+    $allowed = 'S-1-5-18', 'S-1-5-32-544'
+    $others = @($Task.Accounts | Where-Object { $allowed -notcontains $_ -and $allowed -notcontains (Get-FleetAccountSid $_) })
+    if ($others.Count -or -not $Task.Accounts.Count) { & $fault 'account' "$($Task.Name) runs as $(if ($others.Count) { $others -join ', ' } else { 'nobody named' }), not as SYSTEM or the local Administrators group" }
+}
+
+function Get-FleetMarsModuleFault([string]$Folder) {
+    # What is wrong with the files of the module of the MARS agent, in words; '' for nothing. Loading it tells more than a list of
+    # files, which differs between versions. The second value is whether it loads, $null where that was not tried.
+    $files = @(Get-FleetTree $Folder 5 | Where-Object { -not $_.IsFolder })
+    $empty = @($files | Where-Object { $_.Size -eq 0 } | ForEach-Object { $_.Name })
+    if (-not $files.Count) { return "there is no module MSOnlineBackup in $Folder", $null }
+    if (@($files | Where-Object { $_.Path -eq "$Folder\MSOnlineBackup.psd1" }).Count -eq 0) { return "$Folder\MSOnlineBackup.psd1 is missing", $null }
+    if ($empty.Count) { return "files of the module are empty: $($empty -join ', ')", $null }
+    # What may run scripts here is another matter (mars-powershell), hence Bypass. Every other exit code is one of PowerShell itself.
+    $windows = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion' 'SystemRoot').Value
+    if (-not $windows) { $windows = 'C:\Windows' }
+    $command = "`$ErrorActionPreference = 'Stop'; try { Import-Module -Name '$("$Folder\MSOnlineBackup.psd1".Replace("'", "''"))' } catch { exit 17 }"
+    $done = Invoke-FleetNative "$windows\System32\WindowsPowerShell\v1.0\powershell.exe" @('-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command', $command) 90
+    if (-not $done.Found) { return 'powershell.exe is missing, so the module can not be tried', $null }
+    if ($done.TimedOut) { return 'the module did not load within 90 s', $null }
+    if (0, 17 -notcontains $done.ExitCode) { return "PowerShell ended with exit code $($done.ExitCode), so whether the module loads is not known", $null }
+    if ($done.ExitCode) { "the module in $Folder does not load: it is damaged or not complete", $false } else { '', $true }
+}
+
+$FleetEnvironment = 'HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment'
+
+function Test-FleetModulePath([string]$Folder) {
+    # Whether PSModulePath of the machine has a folder, or the one above it, which is what PowerShell itself wants.
+    $programs = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion' 'ProgramFilesDir').Value
+    $value = [string](Get-FleetTextEntry $FleetEnvironment 'PSModulePath').value
+    $entries = @($value -split ';' | ForEach-Object { $_.Trim().Trim('"').TrimEnd('\') -replace '^%ProgramFiles%', $programs.Replace('$', '$$') })
+    $entries -contains $Folder -or $entries -contains ($Folder -replace '\\[^\\]+$')
+}
+
+function Get-FleetExecutionPolicy {
+    # Scripts of PowerShell by the scopes that count for the account SYSTEM, the first that is set wins: Scope and Policy, '' where it
+    # is not set. EnableScripts 0 of a group policy forbids them whatever stands beside it.
+    $ours, $policies = 'Microsoft\PowerShell\1\ShellIds\Microsoft.PowerShell', 'Policies\Microsoft\Windows\PowerShell'
+    foreach ($scope in @(@('MachinePolicy', "HKLM\SOFTWARE\$policies"), @('UserPolicy', "HKU\S-1-5-18\Software\$policies"), @('CurrentUser', "HKU\S-1-5-18\Software\$ours"), @('LocalMachine', "HKLM\SOFTWARE\$ours"))) {
+        $policy = [string](Get-FleetTextEntry $scope[1] 'ExecutionPolicy').value
+        $off = (Get-FleetTextEntry $scope[1] 'EnableScripts').value
+        if ($scope[0] -like '*Policy' -and $null -ne $off -and $off -eq 0) { $policy = 'Restricted' }
+        New-Object PSObject -Property @{ Scope = $scope[0]; Policy = $(if ($policy -eq 'Undefined') { '' } else { $policy }) }
     }
 }
 
@@ -560,6 +641,16 @@ function Get-FleetScratchFault([string]$Folder) {
         $wrong = @($(if ($whole) { 'Encrypted', 'Compressed', 'SparseFile', 'ReparsePoint' } else { 'Encrypted', 'Compressed' }) | Where-Object { $item.Attributes -contains $_ })
         if ($wrong.Count) { Add-Member -InputObject $item -MemberType NoteProperty -Name Wrong -Value $wrong -PassThru }
     }
+}
+
+function Get-FleetScratchShortage([double]$Size, [double]$Free, [int]$Percent, [int]$Data, [int]$State) {
+    # Why so much free space (bytes) of a volume is too little for the scratch folder, '' when it is enough: a share of the
+    # volume, and of the data to be backed up with what a system state takes beside it (both in GB of 2^30 bytes).
+    if (100 * $Free -lt $Percent * $Size) { return "$Percent % is the least" }
+    $needed = 0.01 * $Percent * $Data + $State
+    if ($Free -ge 1073741824 * $needed) { return '' }
+    $parts = @(if ($Data) { "$Percent % of the $Data GB to be backed up" }) + @(if ($State) { "$State GB for the system state" })
+    "$([Math]::Floor(10 * $needed) / 10) GB is the least, $($parts -join ' and ')"
 }
 
 function Get-FleetScratchRightProblem([string]$Sddl) {
@@ -1504,6 +1595,19 @@ function Get-FleetFinalPath($Stream) {
     $path = New-Object Text.StringBuilder 33000
     if ([Fleet.FinalPath]::GetFinalPathNameByHandle($Stream.SafeFileHandle, $path, 33000, 0) -eq 0) { throw (New-Object ComponentModel.Win32Exception 1) }
     $path.ToString() -replace '^\\\\\?\\(?=[A-Za-z]:)'
+}
+
+function New-FleetFolder([string]$Path) { [void][IO.Directory]::CreateDirectory($Path) }
+
+function Get-FleetTaskRun([string]$Path) {
+    # How a task ran: Last and Next (UTC, '' for never), Result (a number), Missed (how many starts). Nothing where Task Scheduler does not say.
+    try {
+        $service = New-Object -ComObject 'Schedule.Service'
+        $service.Connect()
+        $task = $service.GetFolder('\').GetTask($Path)
+        $last, $next = $task.LastRunTime, $task.NextRunTime | ForEach-Object { if ($_ -and $_.Year -gt 2000) { $_.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture) } else { '' } }
+        New-Object PSObject -Property @{ Last = $last; Next = $next; Result = [uint32]([long]$task.LastTaskResult -band 0xffffffffL); Missed = [int]$task.NumberOfMissedRuns }
+    } catch { Write-FleetLog "Task Scheduler does not say how $Path ran: $_" }
 }
 
 function Get-FleetFileSize([string]$Path) {

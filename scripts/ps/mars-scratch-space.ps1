@@ -1,7 +1,7 @@
 # /// fleet
 # kind = "check"
 # title = "The scratch folder of the MARS agent has room"
-# about = "Free space of the volume that holds the scratch folder. The documents ask for 5 to 10 %, of the volume in one place and of the data to be backed up in another: below the lower figure the check fails, between the two it says so. Where it is known how much data is backed up, the free space has to be the lower share of that, too. A backup of the system state takes 30 to 35 GB more."
+# about = "Free space of the volume that holds the scratch folder. The documents ask for 5 to 10 %, of the volume in one place and of the data to be backed up in another: below the lower figure the check fails, between the two it says so. Where it is known how much data is backed up, the free space has to be the lower share of that, too. A backup of the system state takes 30 to 35 GB more, which counts where it is said."
 # severity = "error"
 # idempotent = "yes"
 # timeout = 60
@@ -28,6 +28,13 @@
 # maximum = 1000000
 # about = "How much data is backed up, in GB (2^30 bytes); 0 when nobody knows"
 #
+# [params.system_state_gigabytes]
+# type = "int"
+# default = 0
+# minimum = 0
+# maximum = 1000
+# about = "What a backup of the system state takes beside it: 35 where it is backed up"
+#
 # [returns.scratch]
 # type = "str"
 # about = "The scratch folder, as the registry names it; empty where it names none"
@@ -42,7 +49,7 @@
 # about = "The same in per cent, rounded down to tenths"
 # ///
 [CmdletBinding()]
-param([int]$minimum_percent = 5, [int]$wanted_percent = 10, [int]$backup_gigabytes = 0)
+param([int]$minimum_percent = 5, [int]$wanted_percent = 10, [int]$backup_gigabytes = 0, [int]$system_state_gigabytes = 0)
 
 Assert-FleetAdministrator
 if ($null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
@@ -59,8 +66,7 @@ Add-FleetData 'size_bytes' $volume.Size
 Add-FleetData 'free_bytes' $volume.Free
 Add-FleetData 'free_percent' $percent
 $what = "$percent % of the volume of $scratch is free ($(Format-Size $volume.Free) of $(Format-Size $volume.Size))"
-if ($percent -lt $minimum_percent) { Stop-FleetFailed "$what; $minimum_percent % is the least" }
-$needed = 10737418.24 * $minimum_percent * $backup_gigabytes
-if ($volume.Free -lt $needed) { Stop-FleetFailed "$what; $(Format-Size $needed) is the least, $minimum_percent % of the $backup_gigabytes GB to be backed up" }
+$short = Get-FleetScratchShortage $volume.Size $volume.Free $minimum_percent $backup_gigabytes $system_state_gigabytes
+if ($short) { Stop-FleetFailed "$what; $short" }
 if ($percent -lt $wanted_percent) { $what += "; it gets tight, up to $wanted_percent % is asked for" }
 Set-FleetOk $what

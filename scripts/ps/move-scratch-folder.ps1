@@ -19,7 +19,21 @@
 # default = 5
 # minimum = 1
 # maximum = 50
-# about = "The least share of its volume that has to be free afterwards"
+# about = "The least share of its volume that has to be free afterwards, and of the data"
+#
+# [params.backup_gigabytes]
+# type = "int"
+# default = 0
+# minimum = 0
+# maximum = 1000000
+# about = "How much data is backed up, in GB (2^30 bytes); 0 when nobody knows"
+#
+# [params.system_state_gigabytes]
+# type = "int"
+# default = 0
+# minimum = 0
+# maximum = 1000
+# about = "What a backup of the system state takes beside it: 35 where it is backed up"
 #
 # [returns.scratch]
 # type = "str"
@@ -35,7 +49,7 @@
 # about = "What a person has to say or to do first, or to wait for"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([string]$scratch_to = '', [int]$minimum_percent = 5)
+param([string]$scratch_to = '', [int]$minimum_percent = 5, [int]$backup_gigabytes = 0, [int]$system_state_gigabytes = 0)
 
 function Get-FileState([string]$Folder) {
     # Size and time of the files in a folder, by their names below it.
@@ -93,7 +107,8 @@ foreach ($name in @((Get-FileState $target).Keys | Where-Object { -not $old.Cont
 $volume = Get-Ground $target
 if ($null -eq $volume -or $volume.DriveType -ne 'Fixed') { Stop-FleetFailed "$target would lie on no fixed local volume$(if ($volume) { " ($($volume.DriveType))" }); nothing was touched" }
 $left = $volume.Free - $bytes
-if ($left -lt 0 -or 100 * $left -lt [double]$minimum_percent * $volume.Size) { Stop-FleetFailed "after $bytes bytes were copied, less than $minimum_percent % of the volume of $target would be free; nothing was touched" }
+$short = if ($left -lt 0) { 'they do not fit' } else { Get-FleetScratchShortage $volume.Size $left $minimum_percent $backup_gigabytes $system_state_gigabytes }
+if ($short) { Stop-FleetFailed "the volume of $target has too little room for $bytes bytes and what comes after them: $short; nothing was touched" }
 $faults = @(if (Get-FleetAcl $target) { Get-FleetScratchFault $target })
 if ($faults.Count) { Stop-FleetFailed "$($faults[0].Path) is $($faults[0].Wrong -join ', '), which the agent can't bear; nothing was touched" }
 if (-not $PSCmdlet.ShouldProcess($scratch, "Copy to $target, and have the agent use it")) {
