@@ -16,6 +16,7 @@
 #   processes  name, id; until: when it ends; a service: ended with its process
 #   interfaces   ids of the network interfaces that are up; none: not told
 #   reachable  "ADDRESS:PORT" of everything that accepts a connection
+#   tunnels    "PROXY:PORT" or "PROXY:PORT HOST:PORT" -> number of the proxy's answer to CONNECT
 #   load       processor and memory in use in percent, one pair a second; empty: WMI does not say
 #   events     what wevtutil prints, one XML text an event; a query's window of time is not looked at
 #   logs       names of the logs that there are; empty: every one that is asked for
@@ -279,6 +280,12 @@ function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
     $open = @($FakeState.reachable) -contains "${Address}:$Port"
     if (-not $open) { Wait-FleetTime $TimeoutSeconds }
     $open
+}
+
+function Test-FleetTunnel([string]$Address, [int]$Port, [string]$Target, [int]$TimeoutSeconds) {
+    foreach ($each in "${Address}:$Port $Target", "${Address}:$Port") { if ($FakeState.tunnels.ContainsKey($each)) { return [int]$FakeState.tunnels[$each] } }
+    Wait-FleetTime $TimeoutSeconds
+    0
 }
 
 function Get-FleetLoad {

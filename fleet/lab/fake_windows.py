@@ -56,6 +56,7 @@ EMPTY: dict[str, Any] = {
     "hashes": {},
     "versions": {},
     "programs": {},
+    "tunnels": {},
     "tasks": {},
     "task_runs": {},
     "disks": [],

@@ -244,6 +244,42 @@ function ConvertFrom-FleetProxyText([string]$Text) {
     }
 }
 
+$FleetSystemInternet = 'HKU\S-1-5-18\Software\Microsoft\Windows\CurrentVersion\Internet Settings'
+
+function Get-FleetSystemProxy {
+    # The proxy that programs of the SYSTEM account use for HTTPS, as ConvertFrom-FleetProxyText gives it ($null for none), From
+    # (SYSTEM or WinHTTP), Bypass (patterns of hosts) and Script: whether a script is asked instead, which nobody can do here.
+    $found = @{ Proxy = $null; From = ''; Bypass = @(); Script = [bool](Get-FleetRegistryValue $FleetSystemInternet 'AutoConfigURL').Value }
+    $texts = @{}
+    if ((Get-FleetRegistryValue $FleetSystemInternet 'ProxyEnable').Value -eq 1) {
+        $texts.SYSTEM = [string](Get-FleetRegistryValue $FleetSystemInternet 'ProxyServer').Value
+        $found.Bypass = @([string](Get-FleetRegistryValue $FleetSystemInternet 'ProxyOverride').Value -split '[;\s]+' | Where-Object { $_ })
+    }
+    $texts.WinHTTP = [string](Get-FleetWinHttpProxy)
+    foreach ($from in 'SYSTEM', 'WinHTTP') {
+        # "http=...;https=...": that of HTTPS counts
+        $text = [string]$texts[$from]
+        if ($text -match '=') { $text = [regex]::Match($text, '(?i)(?:^|[;\s])https=([^;\s]+)').Groups[1].Value }
+        $proxy = @(ConvertFrom-FleetProxyText $text)[0]
+        if ($proxy -and -not $found.Proxy) { $found.Proxy = $proxy; $found.From = $from }
+    }
+    New-Object PSObject -Property $found
+}
+
+function Get-FleetFileDownload {
+    # Whether SYSTEM may download files in the Internet zone (1803 in zone 3; 0 yes, 3 no), by the first place that says so: a policy
+    # of the machine, one of SYSTEM, and then its own setting, or the machine's where a policy makes only that count. Value ($null:
+    # nobody says, which is yes), Key, and Policy: whether a policy decides.
+    $zone = 'Microsoft\Windows\CurrentVersion\Internet Settings\Zones\3'
+    foreach ($root in 'HKLM\SOFTWARE\Policies', 'HKU\S-1-5-18\Software\Policies') {
+        $value = (Get-FleetRegistryValue "$root\$zone" '1803').Value
+        if ($null -ne $value) { return New-Object PSObject -Property @{ Value = $value; Key = "$root\$zone"; Policy = $true } }
+    }
+    $machine = (Get-FleetRegistryValue 'HKLM\SOFTWARE\Policies\Microsoft\Windows\CurrentVersion\Internet Settings' 'Security_HKLM_only').Value -eq 1
+    $key = if ($machine) { "HKLM\SOFTWARE\$zone" } else { "HKU\S-1-5-18\Software\$zone" }
+    New-Object PSObject -Property @{ Value = (Get-FleetRegistryValue $key '1803').Value; Key = $key; Policy = $false }
+}
+
 function Get-FleetExtensionWork {
     # What the backup extension says to be at: its newest status file, when that is of the last two hours and tells
     # "transitioning" (one of four words that no language changes); '' otherwise. An older one was left by a crash.
@@ -464,6 +500,14 @@ function Set-FleetText($Before, [string]$Value) {
     if ($Before.Contains('key_existed')) { New-FleetRegistryKey $Before.key $Before.view }
     Set-FleetRegistryValue $Before.key $Before.name 'String' $Value $Before.view
     if (-not (Test-FleetTextEntry (Get-FleetRegistryEntry $Before.key $Before.name $Before.view) $Value)) { Stop-FleetFailed "$($Before.name) in $($Before.key) is not $Value after it was set" }
+}
+
+function Set-FleetNumber($Before, [long]$Value) {
+    # As Set-FleetText, a REG_DWORD.
+    if ($Before.Contains('key_existed')) { New-FleetRegistryKey $Before.key $Before.view }
+    Set-FleetRegistryValue $Before.key $Before.name 'DWord' $Value $Before.view
+    $now = Get-FleetRegistryValue $Before.key $Before.name $Before.view
+    if ($now.Type -ne 'DWord' -or $now.Value -ne $Value) { Stop-FleetFailed "$($Before.name) in $($Before.key) is not $Value after it was set" }
 }
 
 function ConvertFrom-FleetSddl([string]$Sddl) {
@@ -1385,6 +1429,28 @@ function Test-FleetTcp([string]$Address, [int]$Port, [int]$TimeoutSeconds) {
         return $true
     } catch { Write-FleetLog "${Address}:${Port}: $_" } finally { $client.Close() }
     $false
+}
+
+function Test-FleetTunnel([string]$Address, [int]$Port, [string]$Target, [int]$TimeoutSeconds) {
+    # Asks an HTTP proxy for a way to HOST:PORT and gives the number of its answer (200: it is open, 407: it wants a login); 0 for none.
+    $client = New-Object Net.Sockets.TcpClient
+    try {
+        $connecting = $client.BeginConnect($Address, $Port, $null, $null)
+        if (-not $connecting.AsyncWaitHandle.WaitOne(1000 * $TimeoutSeconds)) { return 0 }
+        $client.EndConnect($connecting)
+        $stream = $client.GetStream()
+        $stream.ReadTimeout = $stream.WriteTimeout = 1000 * $TimeoutSeconds
+        $request = [Text.Encoding]::ASCII.GetBytes("CONNECT $Target HTTP/1.1`r`nHost: $Target`r`n`r`n")
+        $stream.Write($request, 0, $request.Length)
+        $answer = ''
+        while ($answer.Length -lt 12) {
+            $byte = $stream.ReadByte()
+            if ($byte -lt 0) { return 0 }
+            $answer += [char]$byte
+        }
+        if ($answer -match '^HTTP/1\.[01] ([0-9]{3})$') { return [int]$Matches[1] }
+    } catch { Write-FleetLog "${Address}:${Port}, ${Target}: $_" } finally { $client.Close() }
+    0
 }
 
 function Get-FleetLoad {
