@@ -1,7 +1,7 @@
 # /// fleet
 # kind = "remedy"
 # title = "Move the scratch folder of the MARS agent to another place"
-# about = "As Microsoft describes it: obengine is stopped, the folder copied with its rights by robocopy, the copy compared with it (names, sizes, times), both values of the registry set, obengine started; when it does not start, the values are put back. The old folder stays: delete it after a backup that ended well. Held until somebody names the new place, while a job runs, and while a volume CBSSBVol_... of a system state backup is mounted. Never while an offline backup is on its way to Azure, which can't be seen here."
+# about = "As Microsoft describes it: obengine is stopped, the folder copied with its rights by robocopy, the copy compared with it (names, sizes, times), both values of the registry set, obengine started; when it does not start, the values are put back. The old folder stays: delete it after a backup that ended well. A backup that is due meanwhile does not begin. Held until somebody names the new place, while a job runs, and while a volume CBSSBVol_... of a system state backup is mounted. Never while an offline backup is on its way to Azure, which can't be seen here."
 # risk = "service-interruption"
 # idempotent = "check"
 # timeout = 3600

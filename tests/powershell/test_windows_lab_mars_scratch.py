@@ -152,6 +152,16 @@ def test_a_folder_that_was_moved_in_one_place_only_gets_one_name(windows: Window
     assert windows.changes() == {}
 
 
+def test_where_a_program_is_missing_the_agent_still_comes_back(windows: Windows) -> None:
+    windows.look()
+    items: list[Any] = [{"path": OLD, "attributes": ["Compressed"]}]
+    said = windows.run("restore-scratch-attributes", "failed", items=items).message.raw
+    assert said == "compact.exe is missing"
+    changes = windows.changes()
+    assert restarts(changes) == {"obengine": (1, 1)}
+    assert changes == {}
+
+
 def test_what_is_not_compressed_or_watched_is_left_alone(windows: Windows) -> None:
     windows.look()
     windows.run("clear-scratch-attributes", "ok")
