@@ -284,10 +284,13 @@ class _File(io.FileIO):
             if self._failure is not None:
                 raise self._failure
             try:
-                written += super().write(view[written:])
+                written += self._put(view[written:])
             except OSError as error:
                 self._failure = error
         return written
+
+    def _put(self, data: memoryview) -> int:
+        return super().write(data)
 
     def take_back(self, start: int) -> None:
         """Forget what was written from there on; more may be written now."""

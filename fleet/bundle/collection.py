@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -160,7 +160,7 @@ class Collection:
                     self.archive,
                     self._cleaner,
                     mine,
-                    None if run is None else run_document(run),
+                    None if run is None else run_document(_in_order(run)),
                     created=self.started,
                 )
                 self._save_map()
@@ -205,6 +205,13 @@ def _part(said: Manifest, host: str, back: Callable[[str], str]) -> HostPart:
         size=sum(each.size for each in files),
         missing=tuple((back(each.origin), back(each.reason)) for each in said.missing if each.host == host),
     )
+
+
+def _in_order(run: Run) -> Run:
+    """The same, in the order of hosts and steps and not in that in which they ended."""
+    place = {host: number for number, host in enumerate(run.targets)}
+    results = sorted(run.results, key=lambda result: (place[result.host], result.step))
+    return replace(run, results=tuple(results))
 
 
 def _partial(run: Run | None, collected: Sequence[Collected]) -> str | None:

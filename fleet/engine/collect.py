@@ -161,7 +161,7 @@ class Collector:
         try:
             result = next(session.look([task]))
             said = result.data.get("size")
-            if isinstance(said, int) and 0 <= said <= room:
+            if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= room:
                 size = said
         finally:
             self._rooms.settle(room, size or 0)
