@@ -266,6 +266,27 @@ function Get-FleetSystemProxy {
     New-Object PSObject -Property $found
 }
 
+function Get-FleetTrustedSite([object[]]$Domain) {
+    # Which of these domains are trusted sites (zone 2) of SYSTEM or of the machine, Trusted and Missing, by the List that counts:
+    # EscDomains with Internet Explorer's enhanced security, Domains without; and Policy, where one assigns sites to zones.
+    $settings = 'Microsoft\Windows\CurrentVersion\Internet Settings'
+    $found = @{ List = 'Domains'; Policy = ''; Trusted = @(); Missing = @() }
+    if ((Get-FleetRegistryValue "$FleetSystemInternet\ZoneMap" 'IEHarden').Value -eq 1) { $found.List = 'EscDomains' }
+    $policies = @(foreach ($root in 'HKU\S-1-5-18\Software', 'HKLM\SOFTWARE') { "$root\Policies\$settings\ZoneMapKey" })
+    foreach ($policy in $policies) { if (@(Get-FleetRegistryValueName $policy).Count) { $found.Policy = $policy } }
+    foreach ($each in $Domain) {
+        # a key for the domain, its value named after a scheme or * for all; in the policy a value named after the pattern of the site
+        $zones = @(
+            foreach ($root in 'HKU\S-1-5-18\Software', 'HKLM\SOFTWARE') { foreach ($scheme in 'https', '*') { (Get-FleetRegistryValue "$root\$settings\ZoneMap\$($found.List)\$each" $scheme).Value } }
+            foreach ($policy in $policies) {
+                foreach ($name in @(Get-FleetRegistryValueName $policy)) { if ($name -match "^((https|\*)://)?\*\.$([regex]::Escape($each))/?$") { (Get-FleetRegistryValue $policy $name).Value } }
+            }
+        )
+        if (@($zones | Where-Object { $_ -eq 2 }).Count) { $found.Trusted += $each } else { $found.Missing += $each }
+    }
+    New-Object PSObject -Property $found
+}
+
 function Get-FleetFileDownload {
     # Whether SYSTEM may download files in the Internet zone (1803 in zone 3; 0 yes, 3 no), by the first place that says so: a policy
     # of the machine, one of SYSTEM, and then its own setting, or the machine's where a policy makes only that count. Value ($null:
