@@ -260,7 +260,7 @@ function Get-FleetSystemProxy {
         # "http=...;https=...": that of HTTPS counts
         $text = [string]$texts[$from]
         if ($text -match '=') { $text = [regex]::Match($text, '(?i)(?:^|[;\s])https=([^;\s]+)').Groups[1].Value }
-        $proxy = @(ConvertFrom-FleetProxyText $text)[0]
+        $proxy = ConvertFrom-FleetProxyText $text | Select-Object -First 1
         if ($proxy -and -not $found.Proxy) { $found.Proxy = $proxy; $found.From = $from }
     }
     New-Object PSObject -Property $found
