@@ -406,9 +406,11 @@ function Get-FleetFinalPath($Stream) {
 
 function New-FleetFolder([string]$Path) { Save-Fake }
 
+function Format-FakeTime($Time) { if ($Time -is [DateTime]) { $Time.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ') } else { [string]$Time } }     # JSON of PowerShell makes a date of it
+
 function Get-FleetTaskRun([string]$Path) {
     $planned = $FakeState.task_runs[$Path]
-    if ($planned) { New-Object PSObject -Property @{ Last = [string]$planned['last']; Next = [string]$planned['next']; Result = [uint32]$planned['result']; Missed = [int]$planned['missed'] } }
+    if ($planned) { New-Object PSObject -Property @{ Last = (Format-FakeTime $planned['last']); Next = (Format-FakeTime $planned['next']); Result = [uint32]$planned['result']; Missed = [int]$planned['missed'] } }
 }
 
 function Get-FleetFileSize([string]$Path) { if ($FakeState.files.ContainsKey($Path)) { $FakeState.files[$Path] } else { -1 } }

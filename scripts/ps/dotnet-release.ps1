@@ -13,6 +13,11 @@
 # maximum = 999999
 # about = "The least number"
 #
+# [params.mars_only]
+# type = "bool"
+# default = false
+# about = "Skip servers without the MARS agent"
+#
 # [returns.release]
 # type = "int"
 # about = "The number; null where no version from 4.5 on is installed"
@@ -21,7 +26,7 @@
 # about = "The version that has this number, or the newest known one below it"
 # ///
 [CmdletBinding()]
-param([int]$minimum_release = 378389)
+param([int]$minimum_release = 378389, [bool]$mars_only = $false)
 
 # "Determine which .NET Framework versions are installed" (dotnet/docs): the least number of each version
 $known = @(@(533320, '4.8.1'), @(528040, '4.8'), @(461808, '4.7.2'), @(461308, '4.7.1'), @(460798, '4.7'), @(394802, '4.6.2'),
@@ -29,6 +34,7 @@ $known = @(@(533320, '4.8.1'), @(528040, '4.8'), @(461808, '4.7.2'), @(461308, '
 
 function Get-VersionOf([long]$Release) { foreach ($pair in $known) { if ($Release -ge $pair[0]) { return $pair[1] } } }
 
+if ($mars_only -and $null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
 $found = Get-FleetTextEntry 'HKLM\SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full' 'Release'
 $release = if ($found.type -eq 'DWord') { [long]$found.value } else { 0 }
 if ($release -lt 378389) {

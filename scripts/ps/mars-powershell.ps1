@@ -1,10 +1,16 @@
 # /// fleet
 # kind = "check"
 # title = "PowerShell is new enough for the MARS agent and may run its scripts"
-# about = "Version 3 or later, and an execution policy of this computer that is not Restricted; a group policy decides before it. No policy at all is what a server comes with, RemoteSigned."
+# about = "Version 3 or later, and an execution policy of this computer that is not Restricted; a group policy decides before it, and so does one of the account SYSTEM, which runs the scheduled backup. No policy at all is what a server comes with, RemoteSigned."
 # severity = "error"
 # idempotent = "yes"
 # timeout = 60
+#
+# [params.look]
+# type = "list"
+# default = ["version", "policy"]
+# pattern = 'version|policy'
+# about = "What to look at: version, policy (may scripts run)"
 #
 # [returns.version]
 # type = "str"
@@ -17,20 +23,32 @@
 # [returns.group_policy]
 # type = "str"
 # about = "Execution policy that a group policy sets; empty where none does"
+#
+# [returns.scopes]
+# type = "dict"
+# about = "Execution policy of each scope, as SYSTEM has them: MachinePolicy, UserPolicy, CurrentUser, LocalMachine; empty where none is set"
 # ///
 [CmdletBinding()]
-param()
+param([object[]]$look = @('version','policy'))
 
 if ($null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
 $version = $PSVersionTable.PSVersion
-$policy = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Microsoft\PowerShell\1\ShellIds\Microsoft.PowerShell' 'ExecutionPolicy').Value
-$group = [string](Get-FleetRegistryValue 'HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell' 'ExecutionPolicy').Value
-$off = (Get-FleetRegistryValue 'HKLM\SOFTWARE\Policies\Microsoft\Windows\PowerShell' 'EnableScripts').Value
-if ($null -ne $off -and $off -eq 0) { $group = 'Restricted' }
+$scopes = @{}
+$set = @(Get-FleetExecutionPolicy | ForEach-Object { $scopes[$_.Scope] = $_.Policy; $_ } | Where-Object { $_.Policy })
+$group = "$($set | Where-Object { $_.Scope -like '*Policy' } | Select-Object -First 1 | ForEach-Object { $_.Policy })"
 Add-FleetData 'version' "$version"
-Add-FleetData 'policy' $policy
+Add-FleetData 'policy' $scopes.LocalMachine
 Add-FleetData 'group_policy' $group
-if ($version.Major -lt 3) { Stop-FleetFailed "PowerShell is $version; 3.0 or later is needed" }
-if ($group -eq 'Restricted') { Stop-FleetFailed 'a group policy forbids scripts (Restricted); it has to be changed there' }
-if (-not $group -and $policy -eq 'Restricted') { Stop-FleetFailed 'the execution policy of this computer is Restricted' }
-Set-FleetOk "PowerShell $version, execution policy $(if ($group) { "$group by group policy" } elseif ($policy) { $policy } else { 'not set' })"
+Add-FleetData 'scopes' $scopes
+$said = New-Object Collections.ArrayList
+if ($look -contains 'version') {
+    if ($version.Major -lt 3) { Stop-FleetFailed "PowerShell is $version; 3.0 or later is needed" }
+    [void]$said.Add("PowerShell $version")
+}
+if ($look -contains 'policy') {
+    if ($group -eq 'Restricted') { Stop-FleetFailed 'a group policy forbids scripts (Restricted); it has to be changed there' }
+    if (-not $group -and $scopes.LocalMachine -eq 'Restricted') { Stop-FleetFailed 'the execution policy of this computer is Restricted' }
+    if (-not $group -and $scopes.CurrentUser -eq 'Restricted') { Stop-FleetFailed 'the account SYSTEM has an execution policy of its own, Restricted, which counts before that of this computer' }
+    [void]$said.Add("execution policy $(if ($group) { "$group by group policy" } elseif ($scopes.LocalMachine) { $scopes.LocalMachine } else { 'not set' })")
+}
+Set-FleetOk ($said -join ', ')
