@@ -114,12 +114,17 @@ def test_that_the_agent_is_stopped_has_to_be_allowed_and_a_second_run_changes_no
     assert pair.ledger("bad") == done
 
 
-@pytest.mark.parametrize("case", BY_A_MOVE)
-def test_the_folder_is_moved_once_somebody_says_where_to(pair: Pair, case: str) -> None:
-    id, bad = BY_A_MOVE[case]
+def test_nothing_is_moved_until_somebody_says_where_to(pair: Pair) -> None:
+    id, bad = BY_A_MOVE["no room"]
     plant(pair, bad)
     assert pair.run("fix", id, *ALLOW) == 4
     assert pair.ledger("bad") == []
+
+
+@pytest.mark.parametrize("case", BY_A_MOVE)
+def test_the_folder_is_moved_to_where_it_was_said(pair: Pair, case: str) -> None:
+    id, bad = BY_A_MOVE[case]
+    plant(pair, bad)
     assert pair.run("fix", id, *TO, *ALLOW) == 0
     assert pair.ledger("bad") == MOVED
     assert pair.ledger("good") == []
