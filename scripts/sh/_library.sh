@@ -34,6 +34,15 @@
 #   checksum PATH         prints CRC and length (POSIX cksum); nothing where there is no such file.
 #   require_root          fails unless the snippet may act as root.
 #
+# Files and programs of people, for collectors
+#   unescape TEXT         sets $plain to a text in which bytes are written as %XX; status 1 where it can't be.
+#   enter FOLDER          goes into the folder below $root if no link is on the way to it; otherwise status 1,
+#                         and $obstacle says why: link, gone, denied. For subshells.
+#   is_ours FOLDER        whether it is a folder, no link, and belongs to the account that this runs as.
+#   free_bytes FOLDER     prints what is free there; 0 where nobody says.
+#   part OFFSET LENGTH    prints these bytes of the file that is stdin, wherever it was read to.
+#   end_marked NAME=VALUE ends the programs of this session that have this in their environment.
+#
 # Network
 #   tcp_answers HOST PORT SECONDS   prints yes or no, whether something accepts a connection there in time;
 #                         unknown where no program is here that could tell (python3, curl, bash).
@@ -264,6 +273,80 @@ fleet_label() {
     if command -v chcon >/dev/null 2>&1 && [ -e "$root/sys/fs/selinux/enforce" ]; then
         chcon --reference="$1" "$2"
     fi
+}
+
+# --- files and programs of people ---------------------------------------------------------------------
+
+# The dot keeps newlines at the end, which $( ) would take off.
+unescape() {
+    plain='' fleet_rest=$1
+    case $1 in
+        *%*) ;;
+        *)
+            plain=$1
+            return
+            ;;
+    esac
+    while :; do
+        case $fleet_rest in *%*) ;; *) break ;; esac
+        fleet_text=${fleet_rest%%\%*} fleet_rest=${fleet_rest#*\%}
+        fleet_digits=${fleet_rest%"${fleet_rest#??}"} fleet_rest=${fleet_rest#??}
+        case $fleet_digits in 00 | *[!0-9A-F]* | '' | ?) return 1 ;; esac
+        fleet_code=$((0x$fleet_digits))
+        plain=$plain$fleet_text%$((fleet_code / 64))$((fleet_code / 8 % 8))$((fleet_code % 8))
+    done
+    plain=$plain$fleet_rest
+    plain=$(printf '%s' "$plain" | sed 's/\\/\\\\/g; s/%/\\0/g')
+    plain=$(printf '%b.' "$plain")
+    plain=${plain%.}
+}
+
+enter() {
+    fleet_here=$(cd "$root/" && pwd -P)
+    fleet_here=${fleet_here%/}$1
+    if cd "$root$1/" 2>/dev/null; then
+        obstacle='link'
+        [ "$(pwd -P && printf .)" = "${fleet_here:-/}
+." ]
+        return
+    fi
+    fleet_way=$root fleet_rest=${1#/}/
+    while [ -n "$fleet_rest" ]; do
+        fleet_way=$fleet_way/${fleet_rest%%/*} fleet_rest=${fleet_rest#*/}
+        obstacle='link'
+        [ ! -L "$fleet_way" ] || return 1
+        obstacle=gone
+        [ -x "${fleet_way%/*}/" ] || obstacle=denied
+        [ -d "$fleet_way" ] || return 1
+    done
+    obstacle=denied
+    return 1
+}
+
+is_ours() {
+    # shellcheck disable=SC3067 # dash, bash, busybox and mksh have it
+    [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]
+}
+
+# The column before the first percentage, because names of devices and folders may have spaces.
+free_bytes() {
+    fleet_free=$(run_native 20 df -Pk "$1" 2>/dev/null | awk '
+        NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')
+    case $fleet_free in '' | *[!0-9]*) fleet_free=0 ;; esac
+    printf '%s' "$((fleet_free * 1024))"
+}
+
+# dd without a block to copy only moves to the place, which head goes on from.
+part() {
+    dd bs=1 skip="$1" count=0 2>/dev/null || return 1
+    head -c "$2"
+}
+
+end_marked() {
+    fleet_found=''
+    fleet_marked "$1" 2>/dev/null
+    # shellcheck disable=SC2086 # a list of process ids
+    [ -z "$fleet_found" ] || fleet_end_found 2>/dev/null || kill -KILL $fleet_found 2>/dev/null || :
 }
 
 # --- network ----------------------------------------------------------------------------------------
@@ -937,6 +1020,17 @@ fleet_end() {
         fleet_orphans
         fleet_found=${fleet_found#" $1"}
     fi
+    fleet_end_found && return
+    fleet_stubborn=$fleet_found
+    fleet_scan
+    fleet_below "$1"
+    [ "${2-}" != spare ] || fleet_found=${fleet_found#" $1"}
+    # shellcheck disable=SC2086
+    kill -KILL $fleet_stubborn $fleet_found
+}
+
+# Status 1 where something is still there two seconds later.
+fleet_end_found() {
     # shellcheck disable=SC2086 # a list of process ids
     kill -TERM $fleet_found
     fleet_tries=20
@@ -944,13 +1038,7 @@ fleet_end() {
         fleet_tries=$((fleet_tries - 1))
         sleep 0.1 || sleep 1
     done
-    [ "$fleet_tries" -gt 0 ] && return
-    fleet_stubborn=$fleet_found
-    fleet_scan
-    fleet_below "$1"
-    [ "${2-}" != spare ] || fleet_found=${fleet_found#" $1"}
-    # shellcheck disable=SC2086
-    kill -KILL $fleet_stubborn $fleet_found
+    [ "$fleet_tries" -gt 0 ]
 }
 
 # Sets $fleet_table to "PID PARENT STATE SESSION " of every process, without starting one.
@@ -988,14 +1076,19 @@ fleet_below() {
     done
 }
 
-# Adds to $fleet_found what carries this body's mark in its environment and is of our session.
+# Adds to $fleet_found what carries this body's mark, or another, in its environment and is of our session.
 fleet_orphans() {
+    fleet_marked "FLEET_BODY=.$fleet_supervisor."
+}
+
+fleet_marked() {
+    fleet_mark=$1
     { read -r fleet_line </proc/self/stat; } 2>/dev/null || return 0
     # shellcheck disable=SC2086
     set -- ${fleet_line##*) }
     fleet_session=$4
     # shellcheck disable=SC2013
-    for fleet_file in $(grep -lF "FLEET_BODY=.$fleet_supervisor." /proc/[0-9]*/environ); do
+    for fleet_file in $(grep -lF -- "$fleet_mark" /proc/[0-9]*/environ); do
         fleet_process=${fleet_file%/environ}
         { read -r fleet_line <"$fleet_process/stat"; } || continue
         # shellcheck disable=SC2086
