@@ -37,10 +37,12 @@ _REASONS = {
     "denied": "no right to read it",
     "special": "is no ordinary file",
     "link": "is a link, and links are not followed",
-    "notfound": "there is no such program or log in the guest",
     "room": "the host's limit was used up before it",
     "timeout": "it was not read in time",
 }
+
+
+_THINGS = {"file": "file", "command": "program", "events": "log"}
 
 
 class _PackError(FleetError):
@@ -107,7 +109,7 @@ class Pack:
             elif found := _MISSED.fullmatch(line):
                 number = int(found[1])
                 self._once(told, number, "")
-                self.misses.append((self._wanted[number], _missed(found[2].decode())))
+                self.misses.append((self._wanted[number], _missed(found[2].decode(), self._wanted[number])))
             elif file.tell() >= end:
                 raise _PackError("the transfer broke off")
             else:
@@ -216,8 +218,10 @@ class _Inflated(io.RawIOBase):
         super().close()
 
 
-def _missed(code: str) -> str:
+def _missed(code: str, wanted: Wanted) -> str:
     code, _, number = code.partition(":")
+    if code == "notfound":
+        return f"there is no such {_THINGS[wanted.kind]}"
     if code == "failed":
         return f"reading it failed ({number})" if number else "reading it failed"
     return _REASONS.get(code, f"the guest says: {code}")

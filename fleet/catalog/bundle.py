@@ -25,6 +25,8 @@ class Files:
     """At most, the newest."""
     listing: bool = False
     """Names, sizes and times only."""
+    any_age: bool = False
+    """Whether it is wanted however old it is: settings and state, unlike logs. A listing always is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,9 @@ class BundleFilesSchema(_Document):
     megabytes: Annotated[Megabytes, Field(description="Of each file; of a larger one the end is taken")] = 20
     files: Annotated[int, Field(ge=1, le=10_000, description="At most, the newest")] = 100
     listing: Annotated[bool, Field(description="Names, sizes and times only")] = False
+    any_age: Annotated[bool, Field(description="Taken however old, as settings are; --since is for logs")] = (
+        False
+    )
 
 
 class BundleCommandSchema(_Document):

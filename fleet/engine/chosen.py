@@ -96,10 +96,10 @@ def questions(bundle: Bundle) -> list[str]:
 
 
 def choose(bundle: Bundle, listing: Listing, *, since: int = 0) -> Chosen:
-    """Choose among what a guest listed; ``since`` is only told where nothing is newer."""
+    """Choose among what a guest listed; ``since``, seconds since 1970, is how old logs may be."""
     choice = _Choice(bundle)
     for files in bundle.files:
-        choice.take_files(files, listing, newer=bool(since))
+        choice.take_files(files, listing, 0 if files.listing or files.any_age else since)
     for command in bundle.commands:
         choice.take_command(command.name, command.run, command.seconds, command.megabytes)
     for events in bundle.events:
@@ -119,19 +119,22 @@ class _Choice:
         self._left = (bundle.megabytes - min(rest, bundle.megabytes // 4)) * MEGABYTE
         """What is left for files; a quarter may be kept for commands and events."""
 
-    def take_files(self, files: Files, listing: Listing, *, newer: bool) -> None:
+    def take_files(self, files: Files, listing: Listing, since: int) -> None:
         found: list[tuple[Listed, str]] = []
         for number, owner, pattern in patterns(self._bundle):
             if owner is files:
-                found += [(each, pattern) for each in listing.files[number]]
-                self._lacking += _explained(files, pattern, listing.notes[number], newer=newer)
+                listed = [each for each in listing.files[number] if each.modified >= since]
+                older = len(listing.files[number]) - len(listed)
+                found += [(each, pattern) for each in listed]
+                self._lacking += _explained(files, pattern, listing.notes[number], older=older)
+                if older and not listed:
+                    self._lack(files.name, pattern, "nothing there is new enough")
         found.sort(key=lambda each: (-each[0].modified, each[0].escaped))
         if files.listing:
             origin = ", ".join(files.paths)
             self._listings.append((files.name, origin, _table([each for each, _ in found])))
             return
-        left_out = 0
-        taken = 0
+        left_out = taken = 0
         for each, pattern in found:
             if taken >= files.files:
                 left_out += 1
@@ -201,15 +204,15 @@ _REASONS = {
 }
 
 
-def _explained(files: Files, pattern: str, notes: list[Note], *, newer: bool) -> Iterator[Lacking]:
+def _explained(files: Files, pattern: str, notes: list[Note], *, older: int) -> Iterator[Lacking]:
+    """Why things are not listed; what comes after ``older`` files is older still, and no loss."""
     for note in notes[:_NOTES]:
         code, _, number = note.code.partition(":")
         reason = _REASONS.get(code, f"the guest says: {code}")
         if code == "more":
             reason = _more(int(number or 0))
-        elif code == "nothing" and newer:
-            reason = "no such file that is new enough"
-        yield Lacking(files.name, unescape(note.escaped), reason)
+        if code != "more" or not older:
+            yield Lacking(files.name, unescape(note.escaped), reason)
     if len(notes) > _NOTES:
         yield Lacking(files.name, pattern, f"{len(notes) - _NOTES} more were left out for such reasons")
 

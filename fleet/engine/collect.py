@@ -113,7 +113,7 @@ class Collector:
             yield from self._bring(session, mine)
 
     def _list(self, session: HostSession, bundle: Bundle, listing: Listing) -> Result:
-        task = self._task("collect-list", items=questions(bundle), since=self._request.since)
+        task = self._task("collect-list", items=questions(bundle), since=0)
         return session.stream(task, listing.feed, listing.end)
 
     def _bring(self, session: HostSession, mine: Collected) -> Iterator[Result]:

@@ -96,7 +96,7 @@ def _part(part: HostPart) -> str:
     if part.missing:
         shown = [f"{_short(origin)} ({_short(reason)})" for origin, reason in part.missing[:_MISSING_SHOWN]]
         more = len(part.missing) - len(shown)
-        shown += [f"{more} more"] if more > 0 else []
+        shown += [f"{more} more in missing.txt"] if more > 0 else []
         text += f"; {len(part.missing)} missing: {', '.join(shown)}"
     return text
 

@@ -15,6 +15,7 @@ import pytest
 
 from fleet.bundle import archive, pseudonyms
 from fleet.bundle.cleaning import Level
+from fleet.bundle.collection import Collection
 from fleet.bundle.verify import verify
 from fleet.engine.verdict import exit_code, verdicts
 from fleet.errors import CatalogError, FleetError, UsageError
@@ -101,7 +102,7 @@ class TestAWholeRun:
         assert missing(of.path) == {
             "/var/log/agent*.log": "no such file",
             "/var/lib/agent": "no right to read it",
-            "uptime": "there is no such program or log in the guest",
+            "uptime": "there is no such program",
         }
 
     def test_forty_hosts_at_once(self, tmp_path: Path) -> None:
@@ -261,10 +262,14 @@ class TestInterrupted:
                 begun.set()
                 go.wait(30)
 
+        def leave(made: Collection) -> None:
+            begun.wait(30)
+            made.execution.abandon()
+
         of.guests["web1"].before = wait
         try:
             with of.collection() as made:
-                threading.Thread(target=lambda: (begun.wait(30), made.execution.abandon())).start()
+                threading.Thread(target=leave, args=(made,)).start()
                 results = list(made.execution)
                 made.finish(None)
                 assert results[-1].outcome.value == "not_run"

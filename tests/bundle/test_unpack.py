@@ -38,7 +38,7 @@ class TestAWholePack:
         pack = opened(tmp_path, data, wanted(*range(1, 10)))
         reasons = [reason for _, reason in pack.misses]
         assert reasons[0] == "it was gone when it was to be read"
-        assert reasons[4] == "there is no such program or log in the guest"
+        assert reasons[4] == "there is no such file"
         assert reasons[7] == "reading it failed (5)"
         assert reasons[8] == "the guest says: odd"
         assert pack.problem is None

@@ -118,8 +118,18 @@ class TestTheChoice:
         assert reasons(choice)["/link"] == "is a link, and links are not followed"
         assert reasons(choice)["/more:12"] == "12 more are there; the newest were taken"
         assert reasons(choice)["/strange"] == "the guest says: strange"
-        newer = chosen(bundle(LOGS), "M\t1\tnothing\t/x", since=5)
-        assert reasons(newer) == {"/x": "no such file that is new enough"}
+
+    def test_leaves_old_logs_alone_but_not_old_settings(self) -> None:
+        conf = Files("conf", ("/etc/*.conf",), any_age=True)
+        lines = ["F\t1\t10\t900\t/var/log/new.log", "F\t1\t10\t100\t/var/log/old.log"]
+        lines += [
+            "M\t1\tmore:7\t/var/log/*.log",
+            "F\t2\t10\t100\t/var/log/azure/x",
+            "F\t3\t10\t1\t/etc/a.conf",
+        ]
+        choice = chosen(bundle(LOGS, conf), *lines, since=500)
+        assert paths(choice) == ["/var/log/new.log", "/etc/a.conf"]
+        assert reasons(choice) == {"/var/log/azure/**": "nothing there is new enough"}
 
     def test_does_not_repeat_a_thousand_reasons(self) -> None:
         choice = chosen(bundle(LOGS), *(f"M\t1\tdenied\t/{number}" for number in range(1000)))
