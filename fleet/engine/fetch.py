@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fleet.engine.segment import DamagedError, DiskError, Receiver, Segment, StoppedError
-from fleet.engine.steps import outcome_of
+from fleet.engine.verdict import outcome_of
 from fleet.envelope import parse
 from fleet.errors import BusyError, DeniedError, TransportError
 from fleet.model import Outcome, Script

@@ -10,14 +10,9 @@ from typing import Literal, Self
 
 from fleet.codec import instant, result_to_json
 from fleet.engine.connect import Connections
+from fleet.engine.verdict import outcome_of
 from fleet.envelope import parse
-from fleet.errors import (
-    BusyError,
-    DeniedError,
-    ProtocolError,
-    TransportError,
-    UnreachableError,
-)
+from fleet.errors import TransportError
 from fleet.journal import Journal, Record
 from fleet.model import (
     NOTHING,
@@ -299,19 +294,3 @@ class HostSession:
         self._world.journal.append(Record("result", result.host, result_to_json(result)))
         self._open_intent = None
         return result
-
-
-def outcome_of(error: TransportError) -> Outcome:
-    """What is said of a step that ended with this error."""
-    for kind, outcome in _OUTCOMES.items():
-        if isinstance(error, kind):
-            return outcome
-    return Outcome.UNREACHABLE
-
-
-_OUTCOMES: dict[type[TransportError], Outcome] = {
-    UnreachableError: Outcome.UNREACHABLE,
-    DeniedError: Outcome.DENIED,
-    BusyError: Outcome.BUSY,
-    ProtocolError: Outcome.BROKEN,
-}

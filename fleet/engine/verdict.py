@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from fleet.errors import BusyError, DeniedError, ProtocolError, TransportError, UnreachableError
 from fleet.model import Outcome, Result
 
 EXIT_FINE, EXIT_FAILED, EXIT_USAGE, EXIT_NOT_KNOWN, EXIT_HELD, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -83,3 +84,19 @@ def exit_code(words: Mapping[str, Outcome], *, planned: bool = False) -> int:
     if Outcome.FAILED in seen:
         return EXIT_FAILED
     return EXIT_HELD if Outcome.HELD in seen else EXIT_FINE
+
+
+def outcome_of(error: TransportError) -> Outcome:
+    """What is said of a step that ended with this error."""
+    for kind, outcome in _OUTCOMES.items():
+        if isinstance(error, kind):
+            return outcome
+    return Outcome.UNREACHABLE
+
+
+_OUTCOMES: dict[type[TransportError], Outcome] = {
+    UnreachableError: Outcome.UNREACHABLE,
+    DeniedError: Outcome.DENIED,
+    BusyError: Outcome.BUSY,
+    ProtocolError: Outcome.BROKEN,
+}
