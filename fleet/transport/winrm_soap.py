@@ -86,6 +86,8 @@ class ShellService(Protocol):
         super().__init__(transport.endpoint, transport="plaintext", username="-", password="-", proxy=None)  # noqa: S106 (pywinrm wants some; this transport is replaced)
         self.transport: GuardedTransport = transport
         self._clock = clock
+        self._last: tuple[Any, str, str] = (None, "", "")
+        """What was asked last, with which id and in which words; for content it is asked a thousand times."""
 
     def create(self, shell: str, deadline: Deadline) -> str:
         """Open a shell under an id of our choice; give the id it got."""
@@ -155,6 +157,23 @@ class ShellService(Protocol):
     ) -> Element:
         wait = OPERATION_TIMEOUT if wait is None else wait
         message_id = str(uuid.uuid4()).upper()
+        asked = (action, body, shell, options, wait)
+        if asked != self._last[0]:
+            self._last = (asked, message_id, self._message(*asked, message_id))
+        _, last_id, text = self._last
+        limit = deadline or Deadline(self._clock, wait + READ_MARGIN)
+        status, reply = self.transport.exchange(text.replace(last_id, message_id).encode(), limit)
+        return self._read(status, reply, message_id)
+
+    def _message(
+        self,
+        action: str,
+        body: dict[str, Any],
+        shell: str | None,
+        options: dict[str, str] | None,
+        wait: float,
+        message_id: str,
+    ) -> str:
         envelope = self.build_wsman_header(action, _RESOURCE, shell, message_id)
         header = envelope["env:Header"]
         header["a:To"] = self.transport.endpoint
@@ -165,10 +184,8 @@ class ShellService(Protocol):
                 "w:Option": [{"@Name": name, "#text": value} for name, value in options.items()]
             }
         envelope["env:Body"] = body
-        message = xmltodict.unparse({"env:Envelope": envelope}).encode()
-        limit = deadline or Deadline(self._clock, wait + READ_MARGIN)
-        status, reply = self.transport.exchange(message, limit)
-        return self._read(status, reply, message_id)
+        text: str = xmltodict.unparse({"env:Envelope": envelope})
+        return text
 
     def _read(self, status: int, reply: bytes, message_id: str) -> Element:
         endpoint = self.transport.endpoint
@@ -198,7 +215,7 @@ def _received(reply: Element, command: str) -> Received:
         if kept is None or stream.get("CommandId", command).upper() != command.upper():
             continue
         try:
-            kept.append(base64.b64decode("".join((stream.text or "").split()), validate=True))
+            kept.append(_decoded(stream.text or ""))
         except (binascii.Error, ValueError):
             raise ProtocolError(
                 "The guest sent output that is not base64; the connection is given up."
@@ -208,6 +225,14 @@ def _received(reply: Element, command: str) -> Received:
     if state is not None and state.get("State", "").endswith("/CommandState/Done"):
         done, exit_code = True, _number(state.find("r:ExitCode", _SPACES))
     return Received(b"".join(streams["stdout"]), b"".join(streams["stderr"]), done, exit_code)
+
+
+def _decoded(text: str) -> bytes:
+    """Decode base64; white space, which XML may have anywhere in it (xs:base64Binary), is rare."""
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
 
 
 def _failure(fault: Element, endpoint: str) -> TransportError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.client import BadStatusLine, HTTPException, RemoteDisconnected, UnknownProtocol
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -29,6 +29,9 @@ from fleet.transport.winrm_tls import Tls, failed_tls
 
 MAX_REPLY = 1_048_576
 """Bytes of one reply, headers included. We ask for envelopes of at most 512,000 (MS-WSMV 3.1.4.1.6)."""
+
+_READ_PIECE = 262_144
+"""Bytes taken at once from a reply."""
 
 _SEND_PIECE = 65_536
 """Bytes handed to the socket between two looks at the clock."""
@@ -196,6 +199,13 @@ class _Pool(HTTPConnectionPool):
         return self._only
 
 
+class _Response(requests.Response):
+    """Reads large pieces: the 10 kB that ``requests`` takes at a time cost more than TLS does."""
+
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+        return super().iter_content(max(chunk_size or 1, _READ_PIECE), decode_unicode)
+
+
 class _Adapter(HTTPAdapter):
     """Sends every request, also those of login handlers, through the one connection."""
 
@@ -224,6 +234,12 @@ class _Adapter(HTTPAdapter):
                 f"{self._endpoint} {refusal}. That is no WinRM service: look at address, port and what "
                 "stands in between."
             )
+        return response
+
+    def build_response(self, *details: Any) -> requests.Response:
+        """Give a response that is read in large pieces."""
+        response = super().build_response(*details)
+        response.__class__ = _Response
         return response
 
 
