@@ -33,9 +33,12 @@ def covered(profile: Profile) -> dict[str, str]:
 NOT_FOR_A_SWEEP = {
     "ping": "what every host is asked first, by a command of its own",
     "backup-extension": "of a dead agent it says again what the agent's own checks say",
+    "mars-registration": "of a key file that is missing it says what mars-kek says",
     "disks-offline": "of a machine that was just restored",
     "waagent-logs": "what support asks for, not what a backup needs",
     "volume-damage": "takes as long as a volume is large, and asks for its drive",
+    "mars-offline-powershell": "for a first backup that is sent on disks, which few servers have before them",
+    "mars-earlier-registration": "of a server that is to be registered again; of every other one it says what is right",
     "snapshot-host-first": "a setting for machines whose snapshots time out, not one that all should have",
 }
 
