@@ -51,6 +51,7 @@ param([Parameter(Mandatory = $true)][string]$stage, [object[]]$files = @(), [obj
 Assert-FleetAdministrator
 $begun = Get-FleetTime
 $enough = 1500                     # seconds after which nothing more is begun
+$last = 1700                       # and by which what is under way is ended
 $spare = 67108864
 $parent = Get-FleetPrivatePath 'collect'
 $utf8 = New-Object Text.UTF8Encoding $false
@@ -72,6 +73,8 @@ function Remove-Leftover {
 function Get-Epoch($Time) { [long][Math]::Floor(($Time - (New-Object DateTime 1970, 1, 1, 0, 0, 0, ([DateTimeKind]::Utc))).TotalSeconds) }
 
 function Add-Miss([int]$Number, [string]$Code) { Add-Line "M`t$Number`t$Code" }
+
+function Get-Deadline([int]$Seconds) { [int][Math]::Min($Seconds, $last - ((Get-FleetTime) - $begun)) }
 
 function Get-ExitCode($Done) {
     # As Windows prints it: never negative.
@@ -128,7 +131,7 @@ function Save-File([int]$Number, [long]$Most, [string]$Path, [string]$Kind) {
             if (-not $count) { break }
             if (-not (Add-Piece $buffer $count)) { $codes += 'room'; break }
             $left -= $count
-            if ((Get-FleetTime) - $begun -gt $enough + 120) { $codes += 'timeout'; break }
+            if ((Get-FleetTime) - $begun -gt $last) { $codes += 'timeout'; break }
         }
         $now = try { Get-FleetEntry $Path $false } catch { $null }
         $same = $now -and $stream.Length -eq $before[0] -and $now.LastWriteTimeUtc -eq $before[1] -and (Get-FleetFinalPath $stream) -eq $Path
@@ -149,7 +152,7 @@ function Save-Command([int]$Number, [int]$Seconds, [long]$Most, [string[]]$Words
     $program, $rest = $Words
     if ($program -notmatch '[\\/]') { $program = $program -replace '^([^.]+)$', '$1.exe' } elseif (Get-FleetPathProblem $program) { Add-Miss $Number 'notfound'; return }
     $kept = @{ 0 = New-Object IO.MemoryStream; 1 = New-Object IO.MemoryStream; Left = [Math]::Min($Most, 33554432) }
-    $done = Invoke-FleetNative $program @($rest | Where-Object { $null -ne $_ }) $Seconds {
+    $done = Invoke-FleetNative $program @($rest | Where-Object { $null -ne $_ }) (Get-Deadline $Seconds) {
         param($bytes, $count, $which)
         $taken = [int][Math]::Min($count, $kept.Left)
         $kept[$which].Write($bytes, 0, $taken)
@@ -191,8 +194,8 @@ function Get-EventQuery($Wanted, [long]$Seconds) {
 function Read-Event([string]$Log, [string]$Query, [string]$Format, $Read) {
     # The newest first, each a line of the piece. wevtutil, because a process can be ended, and it renders messages in every language.
     Start-Piece
-    $Read.Text, $Read.Count, $Read.Code, $Read.Decoder = '', 0, '', $null
-    $done = Invoke-FleetNative 'wevtutil.exe' @('qe', $Log, "/q:$Query", "/f:$Format", '/rd:true', '/uni:true') 180 {
+    $Read.Text, $Read.Count, $Read.Code, $Read.Decoder, $Read.Seen = '', 0, '', $null, @{}
+    $done = Invoke-FleetNative 'wevtutil.exe' @('qe', $Log, "/q:$Query", "/f:$Format", '/rd:true', '/uni:true') (Get-Deadline 180) {
         param($bytes, $count, $which)
         if ($which) { return $true }
         if (-not $Read.Decoder) { $Read.Decoder = (Get-Encoding $bytes $count).GetDecoder() }
@@ -216,7 +219,18 @@ function Add-Event([string]$Xml, $Read) {
     $line = $utf8.GetBytes((ConvertTo-FleetEventLine $Xml) + "`n")
     if ($state.Plain + $line.Length -gt $Read.Most -or $Read.Count -ge 100000 -or -not (Add-Piece $line $line.Length)) { $Read.Code = 'room'; return }
     $Read.Count++
+    $Read.Seen[$event.Provider] = $true
     $Read.Oldest = $event.Time
+}
+
+function Test-Provider([string]$Name) {
+    # Whether a program of that name has said that it writes events: a source of a log, or a publisher. Where no log is known, nobody can tell.
+    $logs = 'HKLM\SYSTEM\CurrentControlSet\Services\EventLog'
+    $publishers = 'HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WINEVT\Publishers'
+    $known = @(Get-FleetRegistrySubKey $logs)
+    if (-not $known.Count -or @($known | Where-Object { Test-FleetRegistryKey "$logs\$_\$Name" }).Count) { return $true }
+    foreach ($id in @(Get-FleetRegistrySubKey $publishers)) { if ((Get-FleetRegistryValue "$publishers\$id" '').Value -eq $Name) { return $true } }
+    $false
 }
 
 function Save-Event([int]$Number, [long]$Most, [string]$Log, [string]$Providers) {
@@ -232,8 +246,11 @@ function Save-Event([int]$Number, [long]$Most, [string]$Log, [string]$Providers)
     if ($done.ExitCode -and 5, 15007 -notcontains $done.ExitCode) { $done = Read-Event $Log $query 'xml' $read }
     if (-not $done.Found -or $done.ExitCode -eq 15007) { Add-Miss $Number 'notfound'; return }     # ERROR_EVT_CHANNEL_NOT_FOUND
     if ($done.ExitCode -and -not $read.Count) { Add-Miss $Number $(if ($done.ExitCode -eq 5) { 'denied' } else { "failed:$((Get-ExitCode $done) -band 0xffff)" }); return }
+    $absent = @($wanted | ForEach-Object { $_.Name } | Where-Object { -not $read.Seen.ContainsKey($_) -and -not (Test-Provider $_) })
+    foreach ($name in $absent) { Write-FleetLog "item ${Number}: no program here is known to write events as $name" }
+    if ($absent.Count -and $absent.Count -eq $wanted.Count) { Add-Miss $Number 'notfound'; return }
     Complete-Piece $Number 'json' @($read.Code, $(if ($done.ExitCode) { "status:$(Get-ExitCode $done)" }))
-    if (-not $evtx -or $state.Full) { return }
+    if (-not $evtx -or -not $read.Count -or $state.Full) { return }
     $oldest = New-Object DateTime
     if ($read.Code -and [DateTime]::TryParse($read.Oldest, [Globalization.CultureInfo]::InvariantCulture, 'AdjustToUniversal', [ref]$oldest)) { $query = Get-EventQuery $wanted ([long][Math]::Max(0, $now - (Get-Epoch $oldest))) }
     Save-Evtx $Number $Most $Log $query
@@ -245,7 +262,7 @@ function Save-Evtx([int]$Number, [long]$Most, [string]$Log, [string]$Query) {
     if ((Get-FleetFileSize "$root\System32\winevt\Logs\$($Log -replace '/', '%4').evtx") -gt (Get-FleetVolume $drive).Free - $room) { Add-Miss $Number 'room'; return }
     $copy = "$parent\$stage\events.evtx"
     try {
-        $done = Invoke-FleetNative 'wevtutil.exe' @('epl', $Log, $copy, "/q:$Query", '/ow:true') 180
+        $done = Invoke-FleetNative 'wevtutil.exe' @('epl', $Log, $copy, "/q:$Query", '/ow:true') (Get-Deadline 180)
         if ($done.TimedOut) { Add-Miss $Number 'timeout'; return }
         if ($done.ExitCode) { Add-Miss $Number "failed:$((Get-ExitCode $done) -band 0xffff)"; return }
         if ((Get-FleetEntry $copy $false).Length -gt $Most) { Add-Miss $Number 'room'; return }     # half of such a file can't be read

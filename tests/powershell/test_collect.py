@@ -379,6 +379,21 @@ class TestEvents:
         guest.plan(logs=["System"])
         assert guest.stage(events=[item(1, 10**6, "CloudBackup/Operational", "")]) == ([], [(1, "notfound")])
 
+    def test_providers_that_nobody_registered_are_told(self, guest: Guest) -> None:
+        logs, publishers = (
+            r"64:HKLM\SYSTEM\CurrentControlSet\Services\EventLog",
+            r"64:HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\WINEVT\Publishers",
+        )
+        publisher = {"": {"type": "String", "value": "Backup"}}
+        guest.plan(registry={rf"{logs}\System\volsnap": {}, rf"{publishers}\{{1}}": publisher})
+        names = ("volsnap:8", "Backup:", "SQLWRITER:", "SQLWRITER:;Backup:")
+        lines = [item(number, 10**6, "System", name) for number, name in enumerate(names, 1)]
+        taken, missing = guest.stage(events=lines)
+        assert [(each.number, each.kind, each.data) for each in taken] == [
+            (1, "json", b""), (2, "json", b""), (4, "json", b"")
+        ]  # fmt: skip
+        assert missing == [(3, "notfound")]
+
     def test_the_newest_are_taken_as_far_as_they_fit(self, guest: Guest) -> None:
         guest.plan(events=[event("A", number, "text") for number in range(100)])
         (taken,), missing = guest.stage(events=[item(1, 3000, "System", "A:")], evtx=False)
