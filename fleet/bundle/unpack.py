@@ -42,7 +42,7 @@ _REASONS = {
 }
 
 
-_THINGS = {"file": "file", "command": "program", "events": "log"}
+_THINGS = {"file": "file", "command": "program", "events": "log, or nothing that writes there under that name"}
 
 
 class _PackError(FleetError):
