@@ -6,20 +6,16 @@ with the delay less the time without it, in which guest and fleet do the same wo
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.remove(str(Path(__file__).resolve().parent))  # its winrm.py is not pywinrm
 
+from bench._line import delayed
 from fleet import load_inventory
 from fleet.api import load_catalog
 from fleet.engine.plan import Plan, Procedure, bind_own
@@ -33,65 +29,6 @@ from fleet.model import Host, Outcome
 
 ONE_WAY, ROUNDS, MANY = 0.04, 6, 12
 MAX_RATIO = 1.5
-
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hand bytes on in order, each ``ONE_WAY`` seconds after it came."""
-    waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-
-    async def write() -> None:
-        while True:
-            due, data = await waiting.get()
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not data:
-                writer.close()
-                return
-            writer.write(data)
-
-    task = asyncio.create_task(write())
-    try:
-        while data := await reader.read(65_536):
-            waiting.put_nowait((time.monotonic() + ONE_WAY, data))
-    except OSError:
-        pass
-    waiting.put_nowait((time.monotonic(), b""))
-    await task
-
-
-@contextmanager
-def delayed(port: int) -> Iterator[int]:
-    """A port of this machine that leads to another one, with a delay in both directions."""
-    ready, found = threading.Event(), [0]
-    loop = asyncio.new_event_loop()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection("127.0.0.1", port)
-        with contextlib.suppress(asyncio.CancelledError):  # at the end of the bench
-            await asyncio.gather(_carry(reader, there[1]), _carry(there[0], writer), return_exceptions=True)
-
-    async def serve() -> None:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        found[0] = server.sockets[0].getsockname()[1]
-        ready.set()
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve())
-        loop.run_forever()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    ready.wait()
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
 
 
 def seconds(host: Host, check: str, count: int, state: Path) -> float:
@@ -113,7 +50,7 @@ def measure(name: str, host: Host, check: str, state: Path) -> bool:
     """Print one line; whether the target is met."""
     seconds(host, check, 1, state)  # what is loaded once
     direct = [seconds(host, check, count, state) for count in (1, MANY)]
-    with delayed(host.port) as port:
+    with delayed(host.port, ONE_WAY) as port:
         if host.ssh.known_hosts is not None:
             known = host.ssh.known_hosts.read_text()
             host.ssh.known_hosts.write_text(known + known.replace(f":{host.port} ", f":{port} "))

@@ -95,7 +95,8 @@ class TestCuts:
                 # two calls, because a stale connection shows only in the second
                 list(itertools.chain(transport.run([one, script()]), transport.run([script()])))
         ledger = tmp_path / "ledger"
-        assert not ledger.exists() or ledger.read_text() == "x\n"
+        # its process may have been ended between opening the file and writing
+        assert not ledger.exists() or ledger.read_text() in {"", "x\n"}
         assert world.service.requests.count("Send") <= 2
 
     def test_between_two_requests_end_the_session_before_anything_is_sent(self, sealed: World) -> None:
