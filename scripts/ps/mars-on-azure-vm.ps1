@@ -22,5 +22,5 @@ if ((Get-FleetService 'WindowsAzureGuestAgent') -or (Get-FleetService 'RdAgent')
 elseif (Test-FleetTcp '168.63.129.16' 80 5) { $by = 'address' }
 Add-FleetData 'azure' ($by -ne '')
 Add-FleetData 'by' $by
-if ($by) { Stop-FleetFailed "this is an Azure virtual machine ($(if ($by -eq 'address') { '168.63.129.16 answers' } else { 'it has the guest agent' })): its disks and size limit how fast the MARS agent is" }
+if ($by) { Stop-FleetFailed "this is an Azure virtual machine ($(if ($by -eq 'address') { '168.63.129.16 answers, as it does in Azure alone' } else { 'it has the guest agent' })): its disks and size limit how fast the MARS agent is" }
 Set-FleetOk 'this is no Azure virtual machine: it has no guest agent, and 168.63.129.16 does not answer'
