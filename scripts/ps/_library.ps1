@@ -1031,9 +1031,10 @@ function Get-FleetEntry([string]$Path, [bool]$Below) {
     if (($attributes -band [IO.FileAttributes]::Directory) -ne 0) { New-Object IO.DirectoryInfo $place } else { New-Object IO.FileInfo $place }
 }
 
-function Open-FleetFile([string]$Path) {
+function Open-FleetFile([string]$Path, [bool]$Own) {
     # To be read while others write, rename and delete it. Gives Problem ('' or a code) and Stream. Judged by its attributes before, and by
     # where it really is afterwards: a link on its way, put there in between, is found. Files that are elsewhere (offline) are not fetched.
+    # Own: one that fleet put into its private folder, where nobody else puts links; ProgramData itself may be one.
     $result = @{ Problem = Get-FleetPathProblem $Path; Stream = $null }
     if (-not $result.Problem) {
         try {
@@ -1043,7 +1044,7 @@ function Open-FleetFile([string]$Path) {
             elseif ($attributes -band 0x441050) { $result.Problem = 'special' }     # Directory, Device, Offline, RecallOnOpen, RecallOnDataAccess
             else {
                 $result.Stream = New-Object IO.FileStream $place, ([IO.FileMode]::Open), ([IO.FileAccess]::Read), ([IO.FileShare]'ReadWrite, Delete'), 65536
-                if (-not [string]::Equals((Get-FleetFinalPath $result.Stream), $Path, [StringComparison]::OrdinalIgnoreCase)) { $result.Problem = 'link'; $result.Stream.Close() }
+                if (-not $Own -and -not [string]::Equals((Get-FleetFinalPath $result.Stream), $Path, [StringComparison]::OrdinalIgnoreCase)) { $result.Problem = 'link'; $result.Stream.Close() }
             }
         } catch {
             $result.Problem = Get-FleetFileProblem $_

@@ -39,7 +39,7 @@
 param([Parameter(Mandatory = $true)][string]$stage, [Parameter(Mandatory = $true)][long]$offset, [Parameter(Mandatory = $true)][long]$length, [string]$encoding = 'raw')
 
 Assert-FleetAdministrator
-$opened = Open-FleetFile "$(Get-FleetPrivatePath 'collect')\$stage\pack"
+$opened = Open-FleetFile "$(Get-FleetPrivatePath 'collect')\$stage\pack" $true
 if ($opened.Problem) { Stop-FleetFailed "what was staged as $stage can't be read: $($opened.Problem)" }
 $pack = $opened.Stream
 $hash = New-Object Security.Cryptography.SHA256CryptoServiceProvider

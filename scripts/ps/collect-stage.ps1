@@ -118,11 +118,11 @@ function Complete-Piece([int]$Number, [string]$Kind, [string[]]$Code) {
 
 function Save-File([int]$Number, [long]$Most, [string]$Path, [string]$Kind) {
     # The end of it, where it is larger; not more than it had when it was opened.
-    $opened = Open-FleetFile $Path
+    $opened = Open-FleetFile $Path ($Kind -eq 'evtx')
     if ($opened.Problem) { Add-Miss $Number ($opened.Problem -replace '^odd-name$', 'special'); return }
     $stream = $opened.Stream
     try {
-        $before = $stream.Length, (Get-FleetEntry $Path $false).LastWriteTimeUtc
+        $before = $stream.Length, (Get-FleetEntry $Path $false).LastWriteTimeUtc, (Get-FleetFinalPath $stream)
         $left, $codes = $before[0], @()
         if ($left -gt $Most) { $codes = @("tail:$left"); $left = $Most; $stream.Position = $before[0] - $Most }
         Start-Piece
@@ -134,7 +134,7 @@ function Save-File([int]$Number, [long]$Most, [string]$Path, [string]$Kind) {
             if ((Get-FleetTime) - $begun -gt $last) { $codes += 'timeout'; break }
         }
         $now = try { Get-FleetEntry $Path $false } catch { $null }
-        $same = $now -and $stream.Length -eq $before[0] -and $now.LastWriteTimeUtc -eq $before[1] -and (Get-FleetFinalPath $stream) -eq $Path
+        $same = $now -and $stream.Length -eq $before[0] -and $now.LastWriteTimeUtc -eq $before[1] -and (Get-FleetFinalPath $stream) -eq $before[2]
         if (-not $same) { $codes += 'changed' }
     } finally { $stream.Close() }
     Complete-Piece $Number $Kind $codes
