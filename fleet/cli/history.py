@@ -75,7 +75,7 @@ def report(run: str, limit: str | None, format_: str, outputs: tuple[Path, ...],
     def show(whole: Run) -> str:
         if limit is None:
             show_all = carry.show_readiness if is_sweep(whole) else carry.show_table
-            return _heading(whole) + show_all(whole)
+            return _heading(whole) + show_all(whole) + _archive(whole)
         return _heading(whole) + "\n".join(terminal.details(whole, chosen)) + "\n"
 
     click.echo(carry.render(found, format_, show), nl=False)
@@ -86,6 +86,12 @@ def report(run: str, limit: str | None, format_: str, outputs: tuple[Path, ...],
 def _heading(run: Run) -> str:
     title = f"{run.header.get('name', '')} · {run.header.get('title', '')}"
     return f"{printable(title)}\n{instant(run.started)}  {printable(str(run.header['command']))}\n\n"
+
+
+def _archive(run: Run) -> str:
+    """Where what was collected is, of a run that did."""
+    collect = run.header.get("collect")
+    return f"Archive: {printable(str(collect['archive']))}\n" if collect else ""
 
 
 def _select(run: Run, limit: str | None) -> list[str]:

@@ -17,7 +17,8 @@ from fleet.catalog import Bundle, Catalog, bind
 from fleet.engine.chosen import Chosen, choose, patterns, questions
 from fleet.engine.fetch import STREAMS, Budget, Source, fetch
 from fleet.engine.listing import Listing
-from fleet.engine.steps import HostSession, Task, outcome_of
+from fleet.engine.steps import HostSession, Task
+from fleet.engine.verdict import outcome_of
 from fleet.errors import TransportError
 from fleet.model import Arguments, Host, Os, Outcome, Result
 from fleet.ports import Clock, Entropy
@@ -211,10 +212,13 @@ class Collector:
         return results
 
     def _tell(self, session: HostSession, mine: Collected, brought: _Brought) -> Result:
+        message = brought.message
+        if brought.outcome is Outcome.OK:
+            message = f"{brought.size:,} bytes came of {len(mine.chosen.wanted)} things asked for"
         return session.tell(
             self._send("0" * _STAGE_LENGTH, 0, 1, "raw"),
             brought.outcome,
-            brought.message,
+            message,
             started=brought.started,
             size=brought.size,
             asked_for=len(mine.chosen.wanted),

@@ -26,6 +26,7 @@ _STUBS = Path(__file__).parent / "stubs"
 TOOLS = (
     *(
         "awk",
+        "base64",
         "basename",
         "cat",
         "chmod",
@@ -35,11 +36,26 @@ TOOLS = (
         "cp",
         "cut",
         "date",
+        "dd",
         "df",
         "dirname",
         "env",
     ),
-    *("expr", "false", "find", "getconf", "grep", "head", "hostname", "ln", "ls", "mkdir", "mktemp", "mv"),
+    *(
+        "expr",
+        "false",
+        "find",
+        "getconf",
+        "grep",
+        "gzip",
+        "head",
+        "hostname",
+        "ln",
+        "ls",
+        "mkdir",
+        "mktemp",
+        "mv",
+    ),
     *(
         "nproc",
         "od",
@@ -50,6 +66,7 @@ TOOLS = (
         "rmdir",
         "sed",
         "sh",
+        "sha256sum",
         "sleep",
         "sort",
         "stat",
@@ -317,7 +334,17 @@ class FakeRoot:
         (self._lab / name).write_text(value + "\n" if value else "")
 
     def _build_folders(self, uid: int) -> None:
-        for folder in (".lab/bin", ".lab/faults", "etc", "proc", "run", "tmp", "var/log", "var/lib/waagent"):
+        for folder in (
+            ".lab/bin",
+            ".lab/faults",
+            "etc",
+            "proc",
+            "run",
+            "tmp",
+            "var/log",
+            "var/lib/waagent",
+            "var/tmp",
+        ):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         boot = int(time.time()) - _UPTIME
         self.write("/proc/stat", f"cpu 0 0 0 0\nbtime {boot}\n")

@@ -21,16 +21,16 @@ _SIGNS_SHOWN = 10
 _LONGEST = 50
 
 _KINDS = {
-    "sas signature": "SAS tokens",
-    "private key": "private keys",
-    "authorization": "tokens",
-    "web token": "tokens",
-    "known": "passwords and the like",
-    "named": "passwords and the like",
-    "option": "passwords and the like",
-    "url": "passwords and the like",
+    "sas signature": ("SAS token", "SAS tokens"),
+    "private key": ("private key", "private keys"),
+    "authorization": ("token", "tokens"),
+    "web token": ("token", "tokens"),
+    "known": ("password", "passwords"),
+    "named": ("password", "passwords"),
+    "option": ("password", "passwords"),
+    "url": ("password", "passwords"),
 }
-_NAMES = "names and addresses"
+_NAMES = ("name or address", "names and addresses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,12 @@ def _short(text: str) -> str:
 
 
 def _redacted(summary: Summary) -> Iterator[str]:
-    tally: Counter[str] = Counter()
+    tally: Counter[tuple[str, str]] = Counter()
     for kind, number in summary.replaced.items():
         tally[_KINDS.get(kind, _NAMES)] += number
     if tally:
-        yield f"Redacted: {', '.join(f'{number:,} {kind}' for kind, number in tally.most_common())}"
+        told = (f"{number:,} {one if number == 1 else many}" for (one, many), number in tally.most_common())
+        yield f"Redacted: {', '.join(told)}"
     if summary.map is not None:
         yield f"Map: {summary.map}"
         yield "  turns every name back: keep it, don't send it; fleet bundle reveal uses it"

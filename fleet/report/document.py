@@ -38,6 +38,8 @@ def run_document(run: Run) -> dict[str, JsonValue]:
         },
         "results": [result_to_json(result) for result in run.results],
     }
+    if collected := run.header.get("collect"):
+        document["run"]["collect"] = collected
     if is_sweep(run):
         document["readiness"] = readiness_document(readiness(run))
     return document
