@@ -133,8 +133,9 @@ function Save-File([int]$Number, [long]$Most, [string]$Path, [string]$Kind) {
             $left -= $count
             if ((Get-FleetTime) - $begun -gt $last) { $codes += 'timeout'; break }
         }
-        $now = try { Get-FleetEntry $Path $false } catch { $null }
-        $same = $now -and $stream.Length -eq $before[0] -and $now.LastWriteTimeUtc -eq $before[1] -and (Get-FleetFinalPath $stream) -eq $before[2]
+        $now, $place = $null, ''
+        try { $now, $place = (Get-FleetEntry $Path $false), (Get-FleetFinalPath $stream) } catch { Write-FleetLog "${Path}: $_" }     # it may be gone
+        $same = $now -and $stream.Length -eq $before[0] -and $now.LastWriteTimeUtc -eq $before[1] -and $place -eq $before[2]
         if (-not $same) { $codes += 'changed' }
     } finally { $stream.Close() }
     Complete-Piece $Number $Kind $codes

@@ -252,10 +252,8 @@ class TestFiles:
         self, guest: Guest, meanwhile: str
     ) -> None:
         guest.write("a.log", b"0123456789", age=50)
-        change = (
-            "        $now = try {",
-            f"        $place = Get-FleetPlace $Path\n        {meanwhile}\n        $now = try {{",
-        )
+        here = "        $now, $place = $null, ''\n"
+        change = (here, f"        $place = Get-FleetPlace $Path\n        {meanwhile}\n{here}")
         assert guest.file(r"C:\logs\a.log", change=change) == Taken(7, "txt", b"0123456789", ("changed",))
 
     def test_no_more_than_the_room_is_used_and_what_is_left_out_is_said(self, guest: Guest) -> None:
