@@ -25,6 +25,12 @@
 # pattern = '[0-9A-Za-z.:-]{1,253}'
 # about = "Windows: what to measure against"
 #
+# [params.only_with]
+# type = "str"
+# default = ""
+# pattern = '[0-9A-Za-z_.-]{0,80}'
+# about = "The service without which nothing is looked at, such as obengine; empty: it is always"
+#
 # [returns.zone]
 # type = "str"
 # about = "Time zone"
@@ -38,8 +44,9 @@
 # about = "Linux: whether it is kept right; null where nothing says so"
 # ///
 [CmdletBinding()]
-param([int]$max_offset = 300, [string]$time_zone = '', [string]$time_server = 'time.windows.com')
+param([int]$max_offset = 300, [string]$time_zone = '', [string]$time_server = 'time.windows.com', [string]$only_with = '')
 
+if ($only_with -and $null -eq (Get-FleetService $only_with)) { Stop-FleetSkipped "there is no service $only_with" }
 $zone = [string](Get-FleetRegistryValue 'HKLM\SYSTEM\CurrentControlSet\Control\TimeZoneInformation' 'TimeZoneKeyName').Value
 Add-FleetData 'zone' $zone
 # The samples stand behind the last comma of a line, as in "12:00:01, +00.0012345s", in every language.

@@ -116,7 +116,7 @@ function Read-Tail($Stream, [int]$Kilobytes) {
     $mark = New-Object byte[] 2
     $marked = $Stream.Read($mark, 0, 2) -eq 2 -and $mark[0] -eq 0xff -and $mark[1] -eq 0xfe
     $start = [Math]::Max([long]0, $Stream.Length - 1024L * $Kilobytes)
-    [void]$Stream.Seek($start - $start % 2, [IO.SeekOrigin]::Begin)
+    [void]$Stream.Seek($start - $start % 2, 'Begin')
     $bytes = New-Object byte[] (1024 * $Kilobytes)
     $count = 0
     while ($count -lt $bytes.Length) {

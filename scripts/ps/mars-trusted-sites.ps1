@@ -24,29 +24,10 @@
 [CmdletBinding()]
 param([object[]]$domains = @('microsoft.com','windowsazure.com','microsoftonline.com','windows.net'))
 
-$settings = 'Microsoft\Windows\CurrentVersion\Internet Settings'
-
-function Test-TrustedDomain([string]$Domain, [string]$List) {
-    # A key for the domain, its value named after a scheme or * for all; in the policy a value named after the pattern of the site.
-    foreach ($root in 'HKU\S-1-5-18\Software', 'HKLM\SOFTWARE') {
-        foreach ($scheme in 'https', '*') {
-            if ((Get-FleetRegistryValue "$root\$settings\ZoneMap\$List\$Domain" $scheme).Value -eq 2) { return $true }
-        }
-        $policy = "$root\Policies\$settings\ZoneMapKey"
-        foreach ($name in @(Get-FleetRegistryValueName $policy)) {
-            if ($name -match "^((https|\*)://)?\*\.$([regex]::Escape($Domain))/?$" -and (Get-FleetRegistryValue $policy $name).Value -eq '2') { return $true }
-        }
-    }
-    $false
-}
-
 Assert-FleetAdministrator
 if ($null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
-$hardened = (Get-FleetRegistryValue "HKU\S-1-5-18\Software\$settings\ZoneMap" 'IEHarden').Value -eq 1
-$list = if ($hardened) { 'EscDomains' } else { 'Domains' }
-$trusted = @($domains | Where-Object { Test-TrustedDomain $_ $list })
-$missing = @($domains | Where-Object { $trusted -notcontains $_ })
-Add-FleetData 'trusted' $trusted
-Add-FleetData 'missing' $missing
-if ($missing.Count) { Stop-FleetFailed "not among the trusted sites of SYSTEM or of the machine ($list): $($missing -join ', ')" }
-Set-FleetOk "trusted sites: $($trusted -join ', ')"
+$zones = Get-FleetTrustedSite $domains
+Add-FleetData 'trusted' $zones.Trusted
+Add-FleetData 'missing' $zones.Missing
+if ($zones.Missing.Count) { Stop-FleetFailed "not among the trusted sites of SYSTEM or of the machine ($($zones.List)): $($zones.Missing -join ', ')" }
+Set-FleetOk "trusted sites: $($zones.Trusted -join ', ')"

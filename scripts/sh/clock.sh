@@ -26,6 +26,12 @@
 # pattern = '[0-9A-Za-z.:-]{1,253}'
 # about = "Windows: what to measure against"
 #
+# [params.only_with]
+# type = "str"
+# default = ""
+# pattern = '[0-9A-Za-z_.-]{0,80}'
+# about = "The service without which nothing is looked at, such as obengine; empty: it is always"
+#
 # [returns.zone]
 # type = "str"
 # about = "Time zone"
@@ -38,8 +44,9 @@
 # type = "bool"
 # about = "Linux: whether it is kept right; null where nothing says so"
 # ///
-: "${max_offset:?}" "${time_zone?}" "${time_server:?}"
+: "${max_offset:?}" "${time_zone?}" "${time_server:?}" "${only_with?}"
 
+[ -z "$only_with" ] || service_find "$only_with" || skip "there is no service $only_with"
 zone=$(readlink "$root/etc/localtime" 2>/dev/null) || zone=$(cat "$root/etc/timezone" 2>/dev/null) || zone=UTC
 zone=${zone##*/zoneinfo/}
 data zone "$zone"

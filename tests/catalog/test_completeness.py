@@ -17,14 +17,12 @@ COVERED = ("azvm-", "agent-", "mars-")
 
 GUEST_PART_STILL_TO_COME: set[str] = {
     "mars-agent-on-azure-vm",
-    "mars-connect-failed-100050",
     "mars-job-already-in-progress",
     "mars-msonlinebackup-module-files",
     "mars-offline-backup-azure-powershell-370",
     "mars-powershell-version-3",
     "mars-psmodulepath",
     "mars-reregister-server-prereqs",
-    "mars-set-encryption-key-failed",
     "mars-task-account",
     "mars-task-trigger-enabled",
 }

@@ -130,7 +130,7 @@ def test_says_that_it_needs_an_administrator_when_it_does(path: Path, catalog: C
 def test_a_remedy_with_undo_says_what_was_there_before(path: Path, catalog: Catalog) -> None:
     undo = catalog.snippet(path.stem).undo
     if undo is not None:
-        assert "Add-FleetUndo" in path.read_text("ascii")
+        assert re.search(r"Add-FleetUndo|Add-FleetData 'undo' ", path.read_text("ascii"))
         assert Shell.POWERSHELL in catalog.snippet(undo).texts
 
 
