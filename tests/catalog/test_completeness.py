@@ -15,24 +15,6 @@ from tests.catalog.catalogue_index import CATALOGUE, INDEX, build
 COVERED = ("azvm-", "agent-", "mars-")
 """Families of faults that are answered: all that the catalogue has."""
 
-GUEST_PART_STILL_TO_COME: set[str] = {
-    "mars-agent-on-azure-vm",
-    "mars-job-already-in-progress",
-    "mars-msonlinebackup-module-files",
-    "mars-offline-backup-azure-powershell-370",
-    "mars-powershell-version-3",
-    "mars-psmodulepath",
-    "mars-reregister-server-prereqs",
-    "mars-task-account",
-    "mars-task-trigger-enabled",
-}
-"""Faults that no check in the guest detects by itself yet; their runbooks say what a person does by hand.
-
-This list has to become empty: whoever builds a check takes its fault off. Those of the MARS agent are under
-way (issue C): several of them share one check, which the runbook names; a few lie in files and vaults that
-only a person looks at.
-"""
-
 SYSTEMS = {"linux": "linux", "windows": "windows", "any": None, "outside-guest": None}
 
 
@@ -100,19 +82,11 @@ class TestEveryFault:
             assert not book.ladder
             assert book.outside
         elif book.detect is None:
-            assert id in GUEST_PART_STILL_TO_COME or only_points_elsewhere(book)
+            assert only_points_elsewhere(book)
 
     def test_decides_where_the_documents_disagree(self, id: str) -> None:
         if ENTRIES[id]["disputed"]:
             assert catalog().runbook(id).decisions
-
-
-@pytest.mark.parametrize("id", sorted(GUEST_PART_STILL_TO_COME))
-def test_what_is_still_to_come_is_not_there_yet(id: str) -> None:
-    book = catalog().runbook(id)
-    assert book.detect is None, f"take {id} off the list: it has a check now"
-    assert not book.ladder
-    assert book.outside, "until then it says what a person does by hand"
 
 
 @pytest.mark.parametrize("ambiguity", index()["ambiguities"], ids=lambda each: each["issue"])
