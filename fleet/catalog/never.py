@@ -51,20 +51,30 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     (r"\breg(?:\.exe)?\W.*\bhk(?:lm|ey_local_machine)\W+(?:sam|security)\b", _SECRETS),
     (r"key\s*=\s*clear|\bcmdkey\b|vaultcmd|lsadump|mimikatz|secretsdump|procdump|ntdsutil", _SECRETS),
     (r"^(?:\S*/)?(?:printenv|set)\b", "environments hold secrets"),
+    (
+        r"\bschtasks(?:\.exe)?\W.*/(?:create|change|run|delete|end)\b"
+        r"|\breg(?:\.exe)?\W+(?:add|copy|delete|export|import|load|restore|save|unload)\b"
+        r"|\bvssadmin(?:\.exe)?\W+(?:add|create|delete|resize|revert)\b|\bwevtutil(?:\.exe)?\W+(?:cl|clear-log|sl)\b",
+        "a bundle changes nothing in a guest and writes no files there",
+    ),
 )
 _FORBIDDEN_COMMANDS = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), reason) for pattern, reason in _COMMANDS
 )
 
 _READERS = frozenset({
-    "base64", "busybox", "cat", "certutil", "copy", "cp", "dd", "find", "findstr", "grep", "head", "hexdump",
-    "less", "more", "od", "robocopy", "sed", "strings", "tac", "tail", "tar", "type", "xcopy", "xxd", "zip",
+    "base64", "busybox", "bzip2", "cat", "certutil", "comm", "comp", "copy", "cp", "curl", "cut", "dd",
+    "diff", "ed", "esentutl", "expand", "fc", "find", "findstr", "grep", "gunzip", "gzip", "head",
+    "hexdump", "join", "less", "makecab", "more", "nl", "od", "paste", "pr", "rev", "robocopy", "rsync",
+    "scp", "sed", "sftp", "sort", "strings", "tac", "tail", "tar", "tee", "type", "uniq", "vi", "view",
+    "vim", "wget", "xcopy", "xxd", "xz", "xzcat", "zcat", "zgrep", "zip",
 })  # fmt: skip
 _INTERPRETERS = frozenset({
-    "ash", "awk", "bash", "chroot", "cmd", "cscript", "dash", "env", "gawk", "ksh", "mawk", "mshta", "nice",
-    "nohup", "nsenter", "perl", "php", "powershell", "pwsh", "python", "python3", "ruby", "rundll32",
+    "ash", "awk", "bash", "chroot", "cmd", "conhost", "cscript", "dash", "env", "forfiles", "gawk",
+    "installutil", "ksh", "mawk", "msbuild", "mshta", "nice", "nohup", "nsenter", "pcalua", "perl", "php",
+    "powershell", "psexec", "pwsh", "python", "python3", "regsvr32", "ruby", "runas", "rundll32",
     "script", "setsid", "sh", "ssh", "su", "sudo", "systemd-run", "timeout", "watch", "wmic", "wscript",
-    "xargs", "zsh",
+    "wsl", "xargs", "zsh",
 })  # fmt: skip
 _CERTIFICATES = re.compile(r"-(?:silent\s+-)?store [A-Za-z]{1,32}", re.IGNORECASE)
 """Of certutil's verbs the one that shows the public parts of a store of the machine, and writes no file."""

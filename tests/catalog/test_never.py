@@ -85,7 +85,10 @@ def test_no_path_breaks_it(path: str) -> None:
         ["certutil", "-encode", r"C:\x", "y"], ["certutil", "-store", "My", "0", r"C:\out.cer"],
         ["reg", "save", r"HKLM\SAM", "x"], ["netsh", "wlan", "show", "profile", "x", "key=clear"],
         ["powershell", "-Command", "(Get-BitLockerVolume).KeyProtector"], ["printenv"],
-        ["openssl", "rsa", "-in", "x"],
+        ["openssl", "rsa", "-in", "x"], ["sort", "/etc/shadow"], ["fc", r"C:\a", "b"],
+        ["forfiles", "/c", "x"], ["schtasks", "/create", "/tn", "x"], ["schtasks.exe", "/run", "/tn", "x"],
+        ["reg", "export", r"HKLM\SOFTWARE", "x"], ["reg.exe", "add", r"HKLM\SOFTWARE\X"],
+        ["vssadmin", "delete", "shadows"], ["wevtutil", "cl", "System"],
     ],
 )  # fmt: skip
 def test_nor_is_it_printed_by_a_command(words: list[str]) -> None:
@@ -100,6 +103,8 @@ def test_nor_is_it_printed_by_a_command(words: list[str]) -> None:
         ["ip", "addr"],
         ["reg", "query", r"HKLM\SOFTWARE\X", "/s"],
         ["python3", "--version"],
+        ["schtasks", "/query", "/tn", r"\Microsoft\OnlineBackup\Microsoft-OnlineBackup", "/xml"],
+        ["vssadmin", "list", "shadows"],
         ["certutil", "-store", "My"],
         [r"C:\Windows\System32\certutil.exe", "-silent", "-store", "Root"],
     ],
