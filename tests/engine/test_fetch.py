@@ -151,7 +151,7 @@ def bring(
 ) -> Fetched:
     source = Source(len(guest.pack) if size is None else size, guest.ask, guest.connect, streams)
     with guest.connect() as first:
-        return fetch(
+        fetched = fetch(
             source,
             folder / "pack",
             first=first,
@@ -159,6 +159,8 @@ def bring(
             clock=HurriedClock(),
             stopping=stopping,
         )
+        assert not first.closed  # it is the caller's
+        return fetched
 
 
 def kept(fetched: Fetched, folder: Path) -> bytes:
@@ -321,6 +323,11 @@ class TestCuts:
         bring(guest, tmp_path)
         offsets = [asked.offset for asked in guest.asked]
         assert sorted(offsets) == sorted([*range(0, len(PACK), SIZE), 3 * SIZE])
+
+    def test_as_long_as_it_goes_on_it_may_be_cut_often(self, tmp_path: Path) -> None:
+        guest = Guest(meddle=_cut_at(set(range(0, 100, 2))))
+        assert bring(guest, tmp_path).path.read_bytes() == PACK
+        assert guest.opened == 12 > len(module.PAUSES)
 
     def test_a_guest_that_stays_away_is_given_up(self, tmp_path: Path) -> None:
         guest = Guest()

@@ -228,9 +228,10 @@ class TestSinks:
             raise LookupError
 
         before = _sleepers()
-        with world.open() as transport, pytest.raises(LookupError):
-            transport.stream(framed(world, Say(b"begin\n"), Sleep()), sink)
-        _wait_until(lambda: _sleepers() <= before)
+        with world.open() as transport:
+            with pytest.raises(LookupError):
+                transport.stream(framed(world, Say(b"begin\n"), Sleep()), sink)
+            _wait_until(lambda: _sleepers() <= before)
 
     def test_a_slow_sink_slows_the_guest(self, world: World, tmp_path: Path) -> None:
         if world.name == "fake":
