@@ -63,8 +63,9 @@ names() {
     if [ "$whole" = 1 ]; then
         look "$@" '(' -path "*$unclear*" -printf 'o\t0\t0\t%p\0' -o -printf '%y\t%s\t%T@\t%p\0' ')' | tr '\n\000' '\001\n'
     else
-        look "$@" '(' -path "*$newline*" -exec printf 'o\t0\t0\t./\n' '{}' + -o \
-            -exec stat -c "%f$tab%s$tab%Y$tab%n" '{}' + ')' | tr '\000' '\n'
+        # Not in brackets, where busybox (1.35) forgets what -exec ... + has not done yet.
+        look "$@" -path "*$newline*" -exec printf 'o\t0\t0\t./\n' '{}' + -o \
+            -exec stat -c "%f$tab%s$tab%Y$tab%n" '{}' + | tr '\000' '\n'
     fi
 }
 

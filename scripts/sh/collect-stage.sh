@@ -150,9 +150,14 @@ run_program() {
     shift
     status=0
     cd "$folder" || return 1
-    run_native "$seconds" env "FLEET_COLLECT=$stage-$number" "$program" "$@" 2>&1 || status=$?
+    run_native "$seconds" joined env "FLEET_COLLECT=$stage-$number" "$program" "$@" || status=$?
     end_marked "FLEET_COLLECT=$stage-$number"
     return "$status"
+}
+
+# Here, so that what the shell says about how a program ended is not taken for its output.
+joined() {
+    "$@" 2>&1
 }
 
 find_program() {
@@ -207,7 +212,7 @@ compress() {
         status=0
         "$@" || status=$?
         printf '%s' "$status" >"$folder/status"
-    } </dev/null | run_native "$((seconds + 5))" cat | head -c "$most" | gzip -c | head -c "$((room_left + 1))" >"$folder/piece" || return 1
+    } </dev/null | run_native "$((seconds + 3))" cat | head -c "$most" | gzip -c | head -c "$((room_left + 1))" >"$folder/piece" || return 1
     size=$(($(wc -c <"$folder/piece")))
     status=$(cat "$folder/status") && [ -n "$status" ] || return 1
     said=''

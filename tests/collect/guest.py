@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fleet import catalog, envelope
 from fleet.engine.listing import escape, unescape
@@ -121,11 +121,13 @@ class Guest:
         content, _, answer = stdout.rpartition(b"\n{")
         return content, envelope.parse(Completed(b"{" + answer, b"", None, 0.0), script.nonce)
 
-    def run(self, name: str, *, timeout: int | None = None, **params: object) -> tuple[bytes, Reply]:
+    def run(self, name: str, *, timeout: int | None = None, **params: Any) -> tuple[bytes, Reply]:
         script = collector(name, timeout=timeout, **params)
         return self.finish(self.start(script), script)
 
-    def list(self, *patterns: str, count: int = 1000, since: int = 0) -> tuple[list[Entry], list[Sign], Reply]:
+    def list(
+        self, *patterns: str, count: int = 1000, since: int = 0
+    ) -> tuple[list[Entry], list[Sign], Reply]:
         items = [f"{number}\t{count}\t{escape(pattern)}" for number, pattern in enumerate(patterns, 1)]
         content, reply = self.run("collect-list", items=items, since=since)
         entries, signs = [], []
@@ -147,7 +149,7 @@ class Guest:
         most: int = 1_000_000,
         seconds: int = 20,
         room: int = 50_000_000,
-        **params: object,
+        **params: Any,
     ) -> Reply:
         return self.run(
             "collect-stage", **staging(files, commands, most=most, seconds=seconds, room=room, **params)
@@ -157,9 +159,9 @@ class Guest:
         """Read what was staged, which has to be whole."""
         return unpacked((self.folder / "pack").read_bytes())
 
-    def take(self, *files: str, **params: object) -> tuple[dict[int, Taken], dict[int, str]]:
+    def take(self, *files: str, **params: Any) -> tuple[dict[int, Taken], dict[int, str]]:
         """Stage files, read the pack and clean."""
-        reply = self.stage(files, **params)  # type: ignore[arg-type]
+        reply = self.stage(files, **params)
         assert reply.outcome == "ok", f"{reply.message}\n{reply.log}"
         assert reply.data["size"] == (self.folder / "pack").stat().st_size
         assert [path.name for path in self.folder.iterdir()] == ["pack"]
@@ -167,7 +169,7 @@ class Guest:
         self.clean()
         return taken
 
-    def ask(self, *commands: Sequence[str], **params: object) -> tuple[dict[int, Taken], dict[int, str]]:
+    def ask(self, *commands: Sequence[str], **params: Any) -> tuple[dict[int, Taken], dict[int, str]]:
         """Stage what programs print, read the pack and clean."""
         return self.take(commands=commands, **params)
 
@@ -184,8 +186,8 @@ def staging(
     *,
     most: int = 1_000_000,
     seconds: int = 20,
-    **params: object,
-) -> dict[str, object]:
+    **params: Any,
+) -> dict[str, Any]:
     lines = [f"{number}\t{most}\t{escape(path)}" for number, path in enumerate(files, 1)]
     asked = [
         "\t".join([str(number), str(seconds), str(most), *map(escape, words)])
@@ -194,7 +196,7 @@ def staging(
     return {"stage": STAGE, "files": lines, "commands": asked, **params}
 
 
-def collector(name: str, *, timeout: int | None = None, **params: object) -> Script:
+def collector(name: str, *, timeout: int | None = None, **params: Any) -> Script:
     snippet = catalog.load().snippet(name)
     return render(
         snippet,
@@ -213,7 +215,7 @@ def unpacked(data: bytes) -> tuple[dict[int, Taken], dict[int, str]]:
     while data != b"E\n":
         line, _, data = data.partition(b"\n")
         kind, number, *rest = line.decode("ascii").split("\t")
-        assert int(number) not in taken and int(number) not in missed
+        assert int(number) not in taken.keys() | missed.keys()
         if kind == "M":
             missed[int(number)] = rest[0]
             continue
@@ -221,7 +223,8 @@ def unpacked(data: bytes) -> tuple[dict[int, Taken], dict[int, str]]:
         size = int(rest[1])
         inflate = zlib.decompressobj(wbits=31)
         text = inflate.decompress(data[:size])
-        assert inflate.eof and not inflate.unused_data
+        assert inflate.eof
+        assert not inflate.unused_data
         assert len(text) == int(rest[2])
         taken[int(number)] = Taken(rest[0], rest[4].split(","), text, int(rest[3]))
         data = data[size:]

@@ -73,7 +73,7 @@ def test_brackets_and_backslashes_in_a_pattern_are_themselves(guest: Guest) -> N
     assert names(guest.list("/var/log/\\*")[0]) == [b"/var/log/\\x.log"]
 
 
-def test_names_of_any_bytes(guest: Guest, request: object) -> None:
+def test_names_of_any_bytes(guest: Guest) -> None:
     hostile = [
         b"tab\there",
         b"-rf",
@@ -116,7 +116,7 @@ def test_a_byte_that_stands_for_newlines_is_an_odd_name(guest: Guest) -> None:
         assert names(entries) == [b"/d/a\x01b"]
     else:
         assert entries == []
-        assert signs == [Sign(1, "odd-name", b"/d/a\x01b")] or [sign.code for sign in signs] == ["odd-name"]
+        assert [sign.code for sign in signs] == ["odd-name"]
 
 
 def test_links_are_named_and_not_followed(guest: Guest) -> None:
@@ -139,7 +139,12 @@ def test_links_are_named_and_not_followed(guest: Guest) -> None:
         assert {sign.code for sign in signs} == {"link"}
     for path in ("/var/log/x/file", "/var/log/x/loop"):
         assert guest.list(path)[:2] == ([], [Sign(1, "link", path.encode())])
-    for path in ("/var/log/x/folder/shadow", "/var/log/x/folder/*", "/var/log/x/loop/**", "/var/log/x/up/x/*"):
+    for path in (
+        "/var/log/x/folder/shadow",
+        "/var/log/x/folder/*",
+        "/var/log/x/loop/**",
+        "/var/log/x/up/x/*",
+    ):
         assert guest.list(path)[:2] == ([], [Sign(1, "link", path.encode())])
     entries, signs, _ = guest.list("/var/log/x/*/shadow")
     assert entries == []
@@ -158,10 +163,7 @@ def test_what_is_no_file_is_special(guest: Guest) -> None:
             os.chdir(here)
         entries, signs, _ = guest.list("/d/*")
         assert entries == []
-        assert signs == [Sign(1, "special", b"/d/fifo"), Sign(1, "special", b"/d/socket")] or sorted(signs) == [
-            Sign(1, "special", b"/d/fifo"),
-            Sign(1, "special", b"/d/socket"),
-        ]
+        assert sorted(signs) == [Sign(1, "special", b"/d/fifo"), Sign(1, "special", b"/d/socket")]
     assert guest.list("/d/folder")[:2] == ([], [Sign(1, "special", b"/d/folder")])
     assert guest.list("/d/fifo")[:2] == ([], [Sign(1, "special", b"/d/fifo")])
 
@@ -196,4 +198,3 @@ def test_a_hundred_thousand_names_take_seconds(guest: Guest) -> None:
     assert signs == [Sign(1, "more:99900", b"/var/log/many/*.log")]
     assert reply.outcome == "ok"
     assert took < 15
-    print(took)
