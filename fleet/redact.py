@@ -184,6 +184,7 @@ def _forms(secret: str) -> set[str]:
         data.hex(),
         data.hex().upper(),
         wide.decode("latin-1").rstrip("\0"),
+        wide.decode("utf-8", "surrogateescape").rstrip("\0"),
         *(line for line in secret.splitlines() if len(line) >= 16),
         *_url_forms(secret),
         *_base64_forms(data),

@@ -400,7 +400,7 @@ def _notes(entry: Entry) -> Sequence[str]:
     if entry.note:
         notes.append(entry.note)
     if entry.binary:
-        notes.append("not text: taken as it is")
+        notes.append("not text: not all secrets can be found in it")
     if entry.left_out:
         notes.append(f"{entry.left_out} lines too long to be cleaned were left out")
     return notes

@@ -27,6 +27,9 @@ LONGEST = 1024 * 1024
 _NEAR = 8 * 1024
 """Characters on both sides of a cut that are looked at: longer than a private key."""
 
+_STEP = 97
+"""Bytes between two places at which what is no text is tried to be cut."""
+
 _TRIED = 64
 """Ends of lines that are tried as a cut before more is read."""
 
@@ -58,7 +61,7 @@ class Cleaned:
     """What became of a file."""
 
     binary: bool
-    """Not text: it was taken as it was."""
+    """Not text: of unknown secrets only those in plain ASCII were masked."""
     left_out: int
     """Lines that were too long to be cleaned."""
 
@@ -110,13 +113,15 @@ class Cleaner:
             raise Uncleanable(
                 "is compressed, so secrets in it can't be masked; --redact none takes it as it is"
             )
-        if self.level is Level.NONE or encoding is None:
-            if self.level is Level.FULL:
-                raise Uncleanable("is not text, so names in it can't be replaced; --redact secrets takes it")
+        if self.level is Level.FULL and encoding is None:
+            raise Uncleanable("is not text, so names in it can't be replaced; --redact secrets takes it")
+        if self.level is Level.NONE:
             target.write(start)
             while data := source.read(PIECE):
                 target.write(data)
             return Cleaned(binary=encoding is None, left_out=0)
+        if encoding is None:
+            return self._stream_bytes(source, start, target)
         target.write(next((bom for bom, _ in _BOMS if start.startswith(bom)), b""))
         left_out = 0
         for piece in _pieces(_characters(source, start, encoding), self._nothing_across):
@@ -126,6 +131,14 @@ class Cleaner:
             )
             target.write(shown.encode(encoding, _errors(encoding)))
         return Cleaned(binary=False, left_out=left_out)
+
+    def _stream_bytes(self, source: BinaryIO, start: bytes, target: BinaryIO) -> Cleaned:
+        """Copy what is no text: known secrets are masked in it, and what of it can be read as plain text."""
+        left_out = 0
+        for piece in _byte_pieces(source, start, self._nothing_across):
+            left_out += piece is None
+            target.write(self._redactor.text(piece or "").encode("latin-1"))
+        return Cleaned(binary=True, left_out=left_out)
 
     def _nothing_across(self, around: tuple[str, str]) -> bool:
         """Whether a text may be cut here; it is only looked at, so nothing is counted."""
@@ -218,6 +231,30 @@ def _pieces(characters: Iterator[str], safe: Callable[[tuple[str, str]], bool]) 
             else:
                 break
     if waiting and not skipping:
+        yield waiting
+
+
+def _byte_pieces(
+    source: BinaryIO, start: bytes, safe: Callable[[tuple[str, str]], bool]
+) -> Iterator[str | None]:
+    """Cut bytes, as characters of Latin-1, anywhere that is safe; None stands for a stretch without it."""
+    waiting = start.decode("latin-1")
+    while data := source.read(PIECE):
+        waiting += data.decode("latin-1")
+        while len(waiting) >= PIECE:
+            last = len(waiting) - _NEAR
+            ends = (last - number * _STEP for number in range(_TRIED))
+            near = ((end, (waiting[max(0, end - _NEAR) : end], waiting[end : end + _NEAR])) for end in ends)
+            cut = next((end for end, around in near if safe(around)), 0)
+            if cut:
+                yield waiting[:cut]
+                waiting = waiting[cut:]
+            elif len(waiting) >= LONGEST:
+                yield None
+                waiting = waiting[last:]
+            else:
+                break
+    if waiting:
         yield waiting
 
 

@@ -42,7 +42,11 @@ _REASONS = {
 }
 
 
-_THINGS = {"file": "file", "command": "program", "events": "log, or nothing that writes there under that name"}
+_THINGS = {
+    "file": "file",
+    "command": "program",
+    "events": "log, or nothing that writes there under that name",
+}
 
 
 class _PackError(FleetError):

@@ -14,7 +14,7 @@ from fleet.model import Outcome, printable
 from fleet.report import terminal
 from fleet.report.fold import fold
 from fleet.report.sizes import in_bytes
-from fleet.report.terminal import WIDTH, WORST_FIRST, Paint, plain
+from fleet.report.terminal import WIDTH, Paint, plain
 
 _MISSING_SHOWN = 2
 _SIGNS_SHOWN = 10
@@ -70,20 +70,14 @@ def to_text(run: Run, summary: Summary, paint: Paint = plain) -> str:
 def _lines(run: Run, summary: Summary, paint: Paint) -> Iterator[str]:
     words = verdicts(run.targets, run.results)
     told = {line.host: line.message for line in terminal.host_lines(run)}
-    width = min(max(map(len, words)), 24)
-    for host, word in sorted(words.items(), key=lambda each: WORST_FIRST.index(each[1])):
+    lines = []
+    for host, word in words.items():
         part = summary.hosts.get(host)
-        name = f"{printable(host):<{width}}  "
         texts = [] if word is Outcome.OK else [told[host]]
         if part is not None and (part.files or word is Outcome.OK):
             texts.insert(0, _part(part))
-        indent = " " * (width + 16)
-        wrapped = textwrap.wrap(
-            "; ".join(texts).split("\n", 1)[0], WIDTH - len(indent), break_on_hyphens=False
-        )
-        first, *more = wrapped or [""]
-        yield f"{name}{paint(word.value, word)}{' ' * max(1, 14 - len(word.value))}{first}".rstrip()
-        yield from (indent + line for line in more)
+        lines.append(terminal.HostLine(host, word, "; ".join(texts) or told[host]))
+    yield terminal.table(lines, paint).rstrip("\n")
     yield from _redacted(summary)
     yield from _signs(summary)
     yield from _archive(summary)
@@ -123,7 +117,7 @@ def _signs(summary: Summary) -> Iterator[str]:
     for host, what, runbook in summary.signs:
         grouped.setdefault((what, runbook), []).append(host)
     for (what, runbook), hosts in list(grouped.items())[:_SIGNS_SHOWN]:
-        text = f"Stands out: {printable(fold(list(dict.fromkeys(hosts))))} {_short(what)} -> {runbook}"
+        text = f"Stands out: {printable(fold(list(dict.fromkeys(hosts))))} {printable(what)} -> {runbook}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     if len(grouped) > _SIGNS_SHOWN:
         yield f"Stands out: {len(grouped) - _SIGNS_SHOWN} more, in index.html of the archive"

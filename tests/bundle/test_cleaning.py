@@ -106,6 +106,30 @@ class TestWhatIsNotText:
         assert shown == self.DATA
         assert done.binary
 
+    @pytest.mark.parametrize("place", range(3000, 9000, 500))
+    def test_holds_no_known_secret_wherever_it_is_cut(
+        self, monkeypatch: pytest.MonkeyPatch, place: int
+    ) -> None:
+        monkeypatch.setattr(cleaning, "PIECE", 4000)
+        monkeypatch.setattr(cleaning, "_NEAR", 500)
+        secrets = PASSWORD.encode() + b"\0\1" + PASSWORD.encode("utf-16-le") + b"\0" + SAS.encode()
+        noise = bytes(range(256)) * 60
+        shown, done = clean(noise[:place] + secrets + noise[place:])
+        assert done.binary
+        assert PASSWORD.encode() not in shown
+        assert PASSWORD.encode("utf-16-le")[:-1] not in shown
+        assert shown.startswith(noise[:place])
+        assert shown.endswith(noise[place:])
+
+    def test_is_left_out_where_no_place_to_cut_it_is_safe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cleaning, "PIECE", 1000)
+        monkeypatch.setattr(cleaning, "LONGEST", 4000)
+        monkeypatch.setattr(cleaning, "_NEAR", 200)
+        monkeypatch.setattr(cleaning, "_TRIED", 0)
+        shown, done = clean(b"\0\1\2" * 5000)
+        assert done.left_out > 2
+        assert len(shown) < 4000
+
     def test_is_refused_where_names_have_to_go(self) -> None:
         target = io.BytesIO()
         with pytest.raises(Uncleanable, match="not text"):

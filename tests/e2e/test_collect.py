@@ -210,7 +210,7 @@ def test_a_guest_without_room_refuses_and_stays_clean(fleet: Fleet, guest: Guest
 
 
 class Slow:
-    """``fleet collect`` in a process of its own, waiting for a program of the guest that waits to be let go."""
+    """``fleet collect`` in a process of its own, waiting for a program in the guest."""
 
     def __init__(self, guest: Guest, folder: Path) -> None:
         self.guest, self.folder = guest, folder
