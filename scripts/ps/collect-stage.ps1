@@ -58,7 +58,7 @@ $utf8 = New-Object Text.UTF8Encoding $false
 $buffer = New-Object byte[] 65536
 $nothing = [byte[]](0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0)     # gzip of nothing, for which .NET writes nothing
 $reserve = 200 + 24 * (@($files).Count + @($commands).Count + @($events).Count)     # for the lines that say what is missing
-$state = @{ Pack = $null; Piece = $null; Gzip = $null; Plain = 0L; Records = 0; Full = $false }
+$state = @{ Pack = $null; Piece = $null; Gzip = $null; Plain = 0L; Items = @{}; Full = $false }
 
 function Remove-Leftover {
     # What another collection left here more than a day ago.
@@ -113,7 +113,7 @@ function Complete-Piece([int]$Number, [string]$Kind, [string[]]$Code) {
     Add-Line "F`t$Number`t$Kind`t$($state.Piece.Length)`t$($state.Plain)`t$taken`t$code"
     $state.Piece.Position = 0
     while (($count = $state.Piece.Read($buffer, 0, $buffer.Length)) -gt 0) { $state.Pack.Write($buffer, 0, $count) }
-    $state.Records++
+    $state.Items[$Number] = $true
 }
 
 function Save-File([int]$Number, [long]$Most, [string]$Path, [string]$Kind) {
@@ -308,4 +308,4 @@ try {
 } finally { foreach ($each in $state.Pack, $state.Piece) { if ($each) { $each.Close() } } }
 [void](Remove-FleetTree "$folder\piece")
 Add-FleetData 'size' $size
-Set-FleetOk "$($state.Records) of $(@($files).Count + @($commands).Count + @($events).Count) items, $size bytes"
+Set-FleetOk "$($state.Items.Count) of $(@($files).Count + @($commands).Count + @($events).Count) items, $size bytes"
