@@ -28,7 +28,7 @@ _NEAR = 8 * 1024
 """Characters on both sides of a cut that are looked at: longer than a private key."""
 
 _STEP = 97
-"""Bytes between two places at which what is no text is tried to be cut."""
+"""Characters between two places at which what is no text is tried to be cut."""
 
 _TRIED = 64
 """Ends of lines that are tried as a cut before more is read."""
@@ -135,9 +135,9 @@ class Cleaner:
     def _stream_bytes(self, source: BinaryIO, start: bytes, target: BinaryIO) -> Cleaned:
         """Copy what is no text: known secrets are masked in it, and what of it can be read as plain text."""
         left_out = 0
-        for piece in _byte_pieces(source, start, self._nothing_across):
+        for piece in _pieces_anywhere(_characters(source, start, "utf-8"), self._nothing_across):
             left_out += piece is None
-            target.write(self._redactor.text(piece or "").encode("latin-1"))
+            target.write(self._redactor.text(piece or "").encode("utf-8", "surrogateescape"))
         return Cleaned(binary=True, left_out=left_out)
 
     def _nothing_across(self, around: tuple[str, str]) -> bool:
@@ -234,13 +234,13 @@ def _pieces(characters: Iterator[str], safe: Callable[[tuple[str, str]], bool]) 
         yield waiting
 
 
-def _byte_pieces(
-    source: BinaryIO, start: bytes, safe: Callable[[tuple[str, str]], bool]
+def _pieces_anywhere(
+    characters: Iterator[str], safe: Callable[[tuple[str, str]], bool]
 ) -> Iterator[str | None]:
-    """Cut bytes, as characters of Latin-1, anywhere that is safe; None stands for a stretch without it."""
-    waiting = start.decode("latin-1")
-    while data := source.read(PIECE):
-        waiting += data.decode("latin-1")
+    """Cut what has no lines anywhere that is safe; None stands for a stretch without such a place."""
+    waiting = ""
+    for more in characters:
+        waiting += more
         while len(waiting) >= PIECE:
             last = len(waiting) - _NEAR
             ends = (last - number * _STEP for number in range(_TRIED))

@@ -25,7 +25,7 @@ from fleet.engine.spool import Spool
 from fleet.errors import FleetError, SelectionError
 from fleet.inventory import Inventory
 from fleet.journal import Run
-from fleet.model import Os
+from fleet.model import JsonValue, Os
 from fleet.redact import Redactor
 from fleet.report.collected import HostPart, Summary
 from fleet.report.document import run_document
@@ -160,7 +160,7 @@ class Collection:
                     self.archive,
                     self._cleaner,
                     mine,
-                    None if run is None else run_document(_in_order(run)),
+                    None if run is None else _results(run),
                     created=self.started,
                 )
                 self._save_map()
@@ -207,11 +207,13 @@ def _part(said: Manifest, host: str, back: Callable[[str], str]) -> HostPart:
     )
 
 
-def _in_order(run: Run) -> Run:
-    """The same, in the order of hosts and steps and not in that in which they ended."""
+def _results(run: Run) -> JsonValue:
+    """Its document in the order of hosts and steps, not in that in which they ended."""
     place = {host: number for number, host in enumerate(run.targets)}
     results = sorted(run.results, key=lambda result: (place[result.host], result.step))
-    return replace(run, results=tuple(results))
+    document = run_document(replace(run, results=tuple(results)))
+    document["run"]["collect"] = {**document["run"]["collect"], "archive": None}
+    return document
 
 
 def _partial(run: Run | None, collected: Sequence[Collected]) -> str | None:
