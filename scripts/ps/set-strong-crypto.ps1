@@ -13,14 +13,23 @@
 # default = false
 # about = "Set the companion value SystemDefaultTlsVersions to 1 too"
 #
+# [params.mars_only]
+# type = "bool"
+# default = false
+# about = "Act only where the MARS agent is installed, and not while one of its jobs runs"
+#
+# [returns.held]
+# type = "list"
+# about = "What a person has to wait for"
 # [returns.values]
 # type = "list"
 # about = "Each value that was, or would be, set: view, key, name, and what was there before"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([bool]$system_default_tls = $false)
+param([bool]$system_default_tls = $false, [bool]$mars_only = $false)
 
 Assert-FleetAdministrator
+if ($mars_only -and $null -eq (Get-FleetService 'obengine')) { Stop-FleetSkipped 'the MARS agent is not installed: there is no service obengine' }
 $names = @('SchUseStrongCrypto')
 if ($system_default_tls) { $names += 'SystemDefaultTlsVersions' }
 $keys = 0
@@ -31,6 +40,7 @@ foreach ($view in Get-FleetRegistryView) {
         foreach ($name in $names) {
             $before = Get-FleetRegistryEntry $key $name $view
             if ($before.type -eq 'DWord' -and $before.value -eq 1) { continue }
+            if ($mars_only -and -not $set) { Stop-FleetForMarsJob }
             Add-FleetItem 'values' $before
             $set++
             if (-not $PSCmdlet.ShouldProcess("$key, $view bit", "Set $name to 1")) { continue }

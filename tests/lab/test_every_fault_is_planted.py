@@ -8,6 +8,8 @@ from tests.lab import (
     test_linux_faults,
     test_linux_file_faults,
     test_mars_drive_faults,
+    test_mars_network_faults,
+    test_mars_schedule_faults,
     test_mars_scratch_faults,
     test_windows_agent_faults,
     test_windows_faults,
@@ -30,6 +32,8 @@ ON_WINDOWS = {
     *test_windows_agent_faults.FOUND,
     *(id for id, _, _ in test_windows_agent_faults.MENDED.values()),
     *test_mars_drive_faults.RUNBOOKS,
+    *test_mars_network_faults.RUNBOOKS,
+    *test_mars_schedule_faults.RUNBOOKS,
     *test_mars_scratch_faults.RUNBOOKS,
     "agent-windows-install",
     "agent-windows-update",
@@ -43,7 +47,7 @@ def test_every_fault_that_is_looked_for_is_planted_on_each_of_its_systems() -> N
     catalog = load()
     wanted = set()
     for id, book in catalog.runbooks.items():
-        if not id.startswith(("azvm-", "agent-")) or book.detect is None:
+        if book.detect is None:
             continue
         shells = catalog.snippet(book.detect).texts
         systems = {Os.LINUX} if Shell.SH in shells else set()
