@@ -58,7 +58,7 @@ $utf8 = New-Object Text.UTF8Encoding $false
 $buffer = New-Object byte[] 65536
 $nothing = [byte[]](0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0)     # gzip of nothing, for which .NET writes nothing
 $reserve = 200 + 24 * (@($files).Count + @($commands).Count + @($events).Count)     # for the lines that say what is missing
-$state = @{ Pack = $null; Piece = $null; Gzip = $null; Plain = 0L; Items = @{}; Full = $false }
+$state = @{ Pack = $null; Piece = $null; Held = $null; Gzip = $null; Plain = 0L; Items = @{}; Full = $false }
 
 function Remove-Leftover {
     # What another collection left here more than a day ago.
@@ -113,6 +113,7 @@ function Complete-Piece([int]$Number, [string]$Kind, [string[]]$Code) {
     Add-Line "F`t$Number`t$Kind`t$($state.Piece.Length)`t$($state.Plain)`t$taken`t$code"
     $state.Piece.Position = 0
     while (($count = $state.Piece.Read($buffer, 0, $buffer.Length)) -gt 0) { $state.Pack.Write($buffer, 0, $count) }
+    $state.Pack.Flush()
     $state.Items[$Number] = $true
 }
 
@@ -285,9 +286,15 @@ function Save-Item([string]$What, [string]$Item) {
         }
     } catch {
         Write-FleetLog "item ${number}: $_"
+        $problem = Get-FleetFileProblem $_
         $state.Pack.SetLength($whole)
         $state.Pack.Position = $whole
-        Add-Miss $number (Get-FleetFileProblem $_)
+        if (39, 112 -contains ($problem -replace '^failed:')) {     # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL: what was held back is for the lines to come
+            $state.Held.SetLength(0)
+            $state.Piece.SetLength(0)
+            $state.Full, $problem = $true, 'room'
+        }
+        Add-Miss $number $problem
     }
 }
 
@@ -300,12 +307,14 @@ try { $folder = New-FleetPrivateFolder 'collect' $stage } catch { Stop-FleetFail
 try {
     $state.Pack = New-FleetFile "$folder\pack"
     $state.Piece = New-FleetFile "$folder\piece"
+    $state.Held = New-FleetFile "$folder\held"
+    $state.Held.SetLength(65536 + $reserve)
     foreach ($each in $commands) { Save-Item 'command' $each }
     foreach ($each in $events) { Save-Item 'event' $each }
     foreach ($each in $files) { Save-Item 'file' $each }
     Add-Line 'E'
     $size = $state.Pack.Length
-} finally { foreach ($each in $state.Pack, $state.Piece) { if ($each) { $each.Close() } } }
-[void](Remove-FleetTree "$folder\piece")
+} finally { foreach ($each in $state.Held, $state.Pack, $state.Piece) { if ($each) { $each.Close() } } }
+foreach ($each in 'piece', 'held') { [void](Remove-FleetTree "$folder\$each") }
 Add-FleetData 'size' $size
 Set-FleetOk "$($state.Items.Count) of $(@($files).Count + @($commands).Count + @($events).Count) items, $size bytes"

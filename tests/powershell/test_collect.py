@@ -268,6 +268,16 @@ class TestFiles:
         (cut,), missing = guest.stage(files=files, room=150_000)
         assert (cut.codes, len(cut.data) % 65536, missing) == (("room",), 0, [(2, "room"), (3, "room")])
 
+    def test_what_was_taken_before_the_disk_of_the_guest_was_full_is_kept(self, guest: Guest) -> None:
+        for name in ("a", "b", "c"):
+            guest.write(name, name.encode() * 100)
+        files = [item(number, 10**6, rf"C:\logs\{name}") for number, name in enumerate("abc", 1)]
+        write = "    $state.Gzip.Write($Bytes, $From, $Count)\n"
+        full = "    if ($Bytes[0] -eq 98) { throw (New-Object IO.IOException 'full', -2147024784) }\n"
+        taken, missing = guest.stage((write, write + full), files=files)
+        assert taken == [Taken(1, "txt", b"a" * 100, ("whole",))]
+        assert missing == [(2, "room"), (3, "room")]
+
     def test_a_file_is_not_touched(self, guest: Guest) -> None:
         path = guest.write("a.log", age=50)
         before = path.stat()
