@@ -220,7 +220,7 @@ def _partial(run: Run | None, collected: Sequence[Collected]) -> str | None:
     """Why the archive is not whole, where it is not."""
     if run is not None and run.interrupted:
         return "it was interrupted"
-    short = sum(each.reason is not None for each in collected)
+    short = sum(each.meant and each.reason is not None for each in collected)
     return f"not everything came of {short} of {len(collected)} hosts" if short else None
 
 

@@ -42,6 +42,8 @@ class Collected:
     """The fetched bytes, or what there is of them."""
     reason: str | None = None
     """Why not everything that was asked for came."""
+    meant: bool = True
+    """Whether the bundle is for its system at all."""
 
     def note(self, result: Result) -> None:
         """Keep the first reason that a step gives."""
@@ -99,7 +101,7 @@ class Collector:
         bundle = self._request.bundles.get(session.host.os)
         mine = self.collected[session.host.name] = Collected(session.host)
         if bundle is None:
-            mine.reason = _other_system(self._request.bundles, session.host.os)
+            mine.meant, mine.reason = False, _other_system(self._request.bundles, session.host.os)
             yield session.skip(Task(self._snippets["collect-list"], Arguments({}), "look"), mine.reason)
             return
         listing = Listing({number: files.files for number, files, _ in patterns(bundle)})

@@ -130,6 +130,7 @@ class TestWhoIsNotThere:
         assert words(run) == {"web1": "ok", "web2": "skipped"}
         assert of.guests["web2"].asked == []
         assert missing(of.path) == {"web2": "little is for linux, and this is windows"}
+        assert verify(of.path).partial is None
 
     def test_without_rights_the_reason_is_the_guests(self, tmp_path: Path) -> None:
         guest = PackedGuest(instead={"collect-list": Answer("failed", "needs root")})
