@@ -287,13 +287,14 @@ function Save-Item([string]$What, [string]$Item) {
     } catch {
         Write-FleetLog "item ${number}: $_"
         $problem = Get-FleetFileProblem $_
-        $state.Pack.SetLength($whole)
-        $state.Pack.Position = $whole
-        if (39, 112 -contains ($problem -replace '^failed:')) {     # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL: what was held back is for the lines to come
+        if (39, 112, 28 -contains ($problem -replace '^failed:')) {     # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL; ENOSPC in the lab
+            # What was held back makes room for what still waits to be written; the piece is no longer needed.
             $state.Held.SetLength(0)
             $state.Piece.SetLength(0)
             $state.Full, $problem = $true, 'room'
         }
+        $state.Pack.SetLength($whole)
+        $state.Pack.Position = $whole
         Add-Miss $number $problem
     }
 }
@@ -308,7 +309,7 @@ try {
     $state.Pack = New-FleetFile "$folder\pack"
     $state.Piece = New-FleetFile "$folder\piece"
     $state.Held = New-FleetFile "$folder\held"
-    $state.Held.SetLength(65536 + $reserve)
+    $state.Held.SetLength(131072 + $reserve)     # two buffers that may be full, and the lines to come
     foreach ($each in $commands) { Save-Item 'command' $each }
     foreach ($each in $events) { Save-Item 'event' $each }
     foreach ($each in $files) { Save-Item 'file' $each }
