@@ -302,12 +302,12 @@ unescape() {
 }
 
 enter() {
-    fleet_here=$(cd "$root/" && pwd -P)
+    fleet_here=''
+    [ -z "$root" ] || fleet_here=$(cd -P "$root/" && printf '%s' "$PWD")
     fleet_here=${fleet_here%/}$1
-    if cd "$root$1/" 2>/dev/null; then
+    if cd -P "$root$1/" 2>/dev/null; then
         obstacle='link'
-        [ "$(pwd -P && printf .)" = "${fleet_here:-/}
-." ]
+        [ "$PWD" = "${fleet_here:-/}" ]
         return
     fi
     fleet_way=$root fleet_rest=${1#/}/

@@ -122,10 +122,7 @@ read_opened() {
 
 # Whether what was opened is still the file of this name, by no link.
 stands() {
-    place=$(pwd -P && printf .)
-    place=${place%?.}
-    [ "$(readlink /proc/self/fd/4 && printf .)" = "${place%/}/${name#./}
-." ]
+    [ "$(readlink /proc/self/fd/4 && printf .)" = "${PWD%/}/${name#./}$newline." ]
 }
 
 # Runs a program by its words, escaped; its path, or its name on PATH.
@@ -204,21 +201,32 @@ run_journal() {
 }
 
 # Compresses what COMMAND writes into the file piece: at most $most bytes of it, and no more than the pack has
-# room for. cat ends also where a daemon keeps its end open. Status 1 where it could not be written.
+# room for. Status 1 where it could not be written.
 compress() {
-    room_left=$((room - reserve - used - 200))
-    rm -f "$folder/said"
-    {
-        status=0
-        "$@" || status=$?
-        printf '%s' "$status" >"$folder/status"
-    } </dev/null | run_native "$((seconds + 3))" cat | head -c "$most" | gzip -c | head -c "$((room_left + 1))" >"$folder/piece" || return 1
+    room_left=$((room - reserve - used - 200)) said='' also=''
+    rm -f "$folder/said" "$folder/status"
+    "$@" </dev/null | head -c "$most" | gzip -c | head -c "$((room_left + 1))" >"$folder/piece" || return 1
     size=$(($(wc -c <"$folder/piece")))
-    status=$(cat "$folder/status") && [ -n "$status" ] || return 1
-    said=''
-    [ ! -f "$folder/said" ] || said=$(cat "$folder/said")
-    # gzip says at its end how much it was.
-    plain=$(tail -c 4 "$folder/piece" | od -A n -t u1 | awk '{ printf "%.0f", $1 + 256 * ($2 + 256 * ($3 + 256 * $4)) }')
+    read -r status <"$folder/status" && [ "$size" -gt 4 ] || return 1
+    [ ! -f "$folder/said" ] || { read -r said && read -r also; } <"$folder/said" || :
+    # shellcheck disable=SC2046 # four words
+    length_of $(od -A n -t u1 -j "$((size - 4))" "$folder/piece")
+}
+
+# gzip says at its end how much it was.
+length_of() {
+    plain=$(($1 + 256 * ($2 + 256 * ($3 + 256 * $4))))
+}
+
+noted() {
+    status=0
+    "$@" || status=$?
+    printf '%s\n' "$status" >"$folder/status"
+}
+
+# To the end of what COMMAND writes, but not longer than it may take where a daemon keeps its end open.
+drained() {
+    noted "$@" | run_native "$((seconds + 3))" cat
 }
 
 # Has COMMAND give less and less until it is small enough.
@@ -234,7 +242,8 @@ fit() {
 
 # Appends the piece to the pack as a record, or nothing where that can't be done.
 append() { # CODE ...
-    codes=$(printf '%s,' "$@" | sed 's/,,*/,/g; s/^,//; s/,$//')
+    codes=''
+    for each in "$@"; do codes=$codes${codes:+${each:+,}}$each; done
     line="F$tab$number${tab}txt$tab$size$tab$plain$tab$now$tab${codes:-whole}"
     if { printf '%s\n' "$line" && cat "$folder/piece"; } >>"$pack"; then
         used=$((used + ${#line} + 1 + size)) records=$((records + 1))
@@ -253,24 +262,23 @@ lose() {
 take_file() { # NUMBER MAXBYTES PATH
     path=${rest#*"$tab"} seconds=$((60 + most / 1048576))
     [ "$seconds" -le 600 ] || seconds=600
-    if ! compress run_native "$seconds" read_file "$path" || ! fit run_native "$seconds" read_file "$path"; then
+    if ! compress noted run_native "$seconds" read_file "$path" || ! fit noted run_native "$seconds" read_file "$path"; then
         lose
         return
     fi
-    first=${said%%"$newline"*} end='' late='' changed=''
+    case $said:$status in
+        'of '*) ;;
+        :124) said=timeout ;;
+        :*) said=failed:$status ;;
+    esac
+    case $said in
+        'of '*) ;;
+        *) miss "$said"; return ;;
+    esac
+    length=${said#of } end='' late=''
+    [ "$length" -le "$most" ] || end=tail:$length
     [ "$status" != 124 ] || late=timeout
-    case $first:$late in
-        'of '*) ;;
-        :timeout) first=timeout ;;
-        :) first=failed:$status ;;
-    esac
-    case $first in
-        'of '*) ;;
-        *) miss "$first"; return ;;
-    esac
-    [ "${first#of }" -le "$most" ] || end=tail:${first#of }
-    case $said in *changed) changed=changed ;; esac
-    append "$end" "$cut" "$late" "$changed"
+    append "$end" "$cut" "$late" "$also"
 }
 
 take_command() { # NUMBER SECONDS MAXBYTES WORD ...
@@ -290,13 +298,13 @@ take_events() { # NUMBER MAXBYTES LOG PROVIDERS
 
 take_output() { # COMMAND
     limit=$most
-    if ! compress "$@"; then
+    if ! compress drained "$@"; then
         lose
         return
     fi
     code='' ended=$status missing=$said
     # Once more it would not say the same.
-    if [ "$size" -gt "$room_left" ] && ! { cp "$folder/piece" "$folder/held" && fit unpack_held; }; then
+    if [ "$size" -gt "$room_left" ] && ! { cp "$folder/piece" "$folder/held" && fit noted unpack_held; }; then
         lose
         return
     fi
