@@ -1,94 +1,49 @@
-"""Packs over real connections: sshd, and the lab's WinRM service with a real PowerShell behind it."""
+"""Packs by the real snippets over real connections: sshd, and the lab's WinRM with a real PowerShell."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
+from fleet import catalog
 from fleet.engine import fetch as module
 from fleet.engine.fetch import STREAMS, Budget, Fetched, Source, fetch
-from fleet.model import (
-    Arguments,
-    Completed,
-    Kind,
-    Outcome,
-    Script,
-    Secret,
-    Shell,
-    Snippet,
-    SnippetText,
-    SshSettings,
-)
+from fleet.lab.fake_windows import FakeWindows, available
+from fleet.lab.winrm_server import WinrmServer
+from fleet.model import Completed, Outcome, Script, Secret, Shell, Snippet, SshSettings
 from fleet.ports import SystemClock, SystemEntropy
-from fleet.render import powershell_command, render
+from fleet.render import render
 from fleet.transport import Limits, Transport
 from fleet.transport.ssh import SshTransports
 from fleet.transport.winrm import WinrmTransports
 from tests.sshd import needs_sshd, running_sshd
 from tests.transport.contract import ssh_host
 from tests.transport.proxy import Proxy
-from tests.transport.winrm_world import PASSWORD, ChildProcess, LineGuest
-from tests.transport.winrm_world import World as WinrmWorld
+from tests.transport.winrm_world import PASSWORD, USER
+from tests.transport.winrm_world import host as winrm_host
 
-SEGMENT = 1_048_576
+SEGMENT = 524_288
 SIZE = 12 * SEGMENT + 12_345
 LIMITS = Limits(connect=5.0, login=10.0, grace=1.0)
 
-SH_BODY = """
-part() { tail -c +$((offset + 1)) "$pack" | head -c "$length"; }
-data sha256 "$(part | sha256sum | cut -c 1-64)"
-if [ "$encoding" = raw ]; then part; else part | base64; fi
-"""
-
-PS_BODY = """[CmdletBinding()]
-param($pack, $offset, $length, $encoding)
-$file = [IO.File]::OpenRead($pack)
-$file.Position = $offset
-$bytes = (New-Object IO.BinaryReader $file).ReadBytes($length)
-$file.Close()
-$hash = [Security.Cryptography.SHA256]::Create().ComputeHash($bytes)
-Add-FleetData 'sha256' (-join ($hash | ForEach-Object { $_.ToString('x2') }))
-if ($encoding -eq 'base64') { $bytes = [Text.Encoding]::ASCII.GetBytes([Convert]::ToBase64String($bytes)) }
-$stdout = [Console]::OpenStandardOutput()
-$stdout.Write($bytes, 0, $bytes.Length)
-$stdout.Flush()
-"""
-
-SEND = Snippet(
-    "send",
-    Kind.COLLECT,
-    "sends a part",
-    60,
-    {
-        Shell.SH: SnippetText(SH_BODY, Path("send.sh"), "0"),
-        Shell.POWERSHELL: SnippetText(PS_BODY, Path("send.ps1"), "0"),
-    },
-)
-
-
-class PwshGuest(LineGuest):
-    """Starts what Windows would, by its name on this machine."""
-
-    def spawn(self, command: str) -> ChildProcess:
-        assert command == powershell_command()
-        self.started += 1
-        return ChildProcess(powershell_command("pwsh").split())
+STAGE = "abcdefghij0123456789"
 
 
 @dataclass
 class World:
     """A guest, and a wire to it that can be cut."""
 
+    staged: Path
+    """Folder in the guest."""
     connect: Callable[[], Transport]
     shell: Shell
     streams: int
@@ -141,24 +96,29 @@ class Watched:
 
 @contextmanager
 def ssh_world(folder: Path) -> Iterator[World]:
-    with running_sshd(folder) as server, Proxy(server.port) as proxy:
+    environment = {"FLEET_ROOT": str(folder / "root"), "PATH": "/usr/bin:/bin"}
+    staged = folder / "root" / "var" / "tmp" / f"fleet-collect-{STAGE}"
+    with running_sshd(folder, environment=environment) as server, Proxy(server.port) as proxy:
         server.known_hosts.write_text(server.line(f"[127.0.0.1]:{proxy.port}"))
         settings = SshSettings(key_file=server.key_file, known_hosts=server.known_hosts)
         host = ssh_host(proxy.port, server.user, settings)
         openers = SshTransports(SystemClock(), LIMITS)
-        yield World(lambda: openers.open(host), Shell.SH, STREAMS.get("ssh", 1), proxy.cut)
+        yield World(staged, lambda: openers.open(host), Shell.SH, STREAMS.get("ssh", 1), proxy.cut)
 
 
 @contextmanager
-def winrm_world(_: Path) -> Iterator[World]:
-    with WinrmWorld(PwshGuest(), "http", "ntlm") as one, Proxy(one.service.port) as proxy:
-        host = replace(one.host(), port=proxy.port)
+def winrm_world(folder: Path) -> Iterator[World]:
+    guest = FakeWindows("guest", {USER: PASSWORD}, {}, folder)
+    staged = folder / "guest.json.files" / "C" / "ProgramData" / "fleet" / "collect" / STAGE
+    with WinrmServer([guest], scheme="http") as server, Proxy(server["guest"].port) as proxy:
+        host = winrm_host(proxy.port, scheme="http")
         openers = WinrmTransports(SystemClock(), LIMITS)
 
         def shells() -> Sequence[object]:
-            return one.service.shells.open
+            return server["guest"].shells.open
 
         yield World(
+            staged,
             lambda: openers.open(host, Secret(PASSWORD)),
             Shell.POWERSHELL,
             STREAMS["winrm"],
@@ -172,7 +132,7 @@ WORLDS: list[Any] = [
     pytest.param(
         winrm_world,
         id="winrm",
-        marks=[pytest.mark.pwsh, pytest.mark.skipif(shutil.which("pwsh") is None, reason="no pwsh on PATH")],
+        marks=[pytest.mark.pwsh, pytest.mark.skipif(not available(), reason="no pwsh on PATH")],
     ),
 ]
 
@@ -189,38 +149,48 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield made
 
 
-@pytest.fixture(scope="module")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("guest") / "pack"
+@pytest.fixture
+def pack(world: World) -> Path:
+    world.staged.mkdir(mode=0o700, parents=True)
+    file = world.staged / "pack"
     file.write_bytes(os.urandom(SIZE))
     return file
 
 
-def bring(world: World, pack: Path, folder: Path, stopping: Callable[[], bool] = lambda: False) -> Fetched:
+@pytest.fixture(scope="module")
+def send() -> Snippet:
+    return catalog.load().snippet("collect-send")
+
+
+Bring = Callable[..., Fetched]
+
+
+@pytest.fixture
+def bring(world: World, pack: Path, send: Snippet, tmp_path: Path) -> Bring:
     entropy = SystemEntropy()
 
     def ask(offset: int, length: int, encoding: str) -> Script:
-        arguments = Arguments({"pack": str(pack), "offset": offset, "length": length, "encoding": encoding})
-        return render(SEND, arguments, shell=world.shell, check=False, nonce=entropy.token(32))
+        values = {"stage": STAGE, "offset": offset, "length": length, "encoding": encoding}
+        arguments = catalog.bind(send, values)
+        return render(send, arguments, shell=world.shell, check=False, nonce=entropy.token(32))
 
-    source = Source(pack.stat().st_size, ask, world.open, world.streams)
-    with world.open() as first:
-        return fetch(
-            source,
-            folder / "pack",
-            first=first,
-            budget=Budget(SIZE, 8),
-            clock=SystemClock(),
-            stopping=stopping,
-        )
+    def bring(stopping: Callable[[], bool] = lambda: False) -> Fetched:
+        source = Source(pack.stat().st_size, ask, world.open, world.streams)
+        budget, clock = Budget(SIZE, 8), SystemClock()
+        with world.open() as first:
+            return fetch(
+                source, tmp_path / "pack", first=first, budget=budget, clock=clock, stopping=stopping
+            )
+
+    return bring
 
 
 def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_it_comes_as_it_is(world: World, pack: Path, tmp_path: Path) -> None:
-    fetched = bring(world, pack, tmp_path)
+def test_it_comes_as_it_is(world: World, pack: Path, bring: Bring) -> None:
+    fetched = bring()
     assert (fetched.outcome, fetched.alive) == (Outcome.OK, True)
     assert digest(fetched.path) == digest(pack)
     assert world.arrived == SIZE
@@ -228,9 +198,9 @@ def test_it_comes_as_it_is(world: World, pack: Path, tmp_path: Path) -> None:
     assert not world.left_behind()
 
 
-def test_after_a_cut_in_the_middle_it_goes_on(world: World, pack: Path, tmp_path: Path) -> None:
+def test_after_a_cut_in_the_middle_it_goes_on(world: World, pack: Path, bring: Bring) -> None:
     world.cut_at = SIZE // 2
-    fetched = bring(world, pack, tmp_path)
+    fetched = bring()
     assert fetched.outcome is Outcome.OK
     assert not fetched.alive
     assert digest(fetched.path) == digest(pack)
@@ -239,21 +209,22 @@ def test_after_a_cut_in_the_middle_it_goes_on(world: World, pack: Path, tmp_path
 
 
 def test_a_guest_that_damages_what_is_not_text(
-    world: World, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, pack: Path, bring: Bring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world.streams = 1
     plain = Watched.stream
 
     def stream(self: Watched, script: Script, sink: Callable[[bytes], None]) -> Completed:
         return plain(self, script, lambda data: sink(data.replace(b"\n", b"\r\n")))
 
     monkeypatch.setattr(Watched, "stream", stream)
-    fetched = bring(world, pack, tmp_path)
+    fetched = bring()
     assert fetched.outcome is Outcome.OK
     assert digest(fetched.path) == digest(pack)
 
 
 def test_interrupted_it_keeps_whole_segments_and_the_connection(
-    world: World, pack: Path, tmp_path: Path
+    world: World, pack: Path, bring: Bring
 ) -> None:
     stop = threading.Event()
 
@@ -262,7 +233,7 @@ def test_interrupted_it_keeps_whole_segments_and_the_connection(
             stop.set()
         return stop.is_set()
 
-    fetched = bring(world, pack, tmp_path, stopping)
+    fetched = bring(stopping)
     assert fetched.outcome is Outcome.NOT_RUN
     assert fetched.alive
     assert fetched.size % SEGMENT == 0

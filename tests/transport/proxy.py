@@ -98,8 +98,8 @@ class Proxy(BadServer):
         super().__init__(self._pass_on)
 
     def cut(self) -> None:
-        """Reset every connection that passes through now."""
-        for pair in self._pairs:
+        """Reset every connection that passes through now, and none that is made meanwhile."""
+        for pair in list(self._pairs):
             for sock in pair:
                 reset(sock)
 
