@@ -1,7 +1,7 @@
 # /// fleet
 # kind = "remedy"
 # title = "Let the scheduled tasks of the MARS agent start backups"
-# about = "In \\Microsoft\\OnlineBackup: enables the task Microsoft-OnlineBackup and all its triggers, has it run as SYSTEM where it runs as neither SYSTEM nor the local Administrators group, and keeps every task of the folder from starting a second time while it runs. The rest of a task stays as it is. A task or a trigger that is not there comes from the schedule in the console of the agent, not from here. Held while a job of the agent runs."
+# about = "In \\Microsoft\\OnlineBackup: enables the task Microsoft-OnlineBackup and all its triggers, has it run as SYSTEM where it runs as neither SYSTEM nor the local Administrators group, and keeps every task of the folder from starting a second time while it runs. The rest of a task stays as it is. A task or a trigger that is not there comes from the schedule in the console of the agent, not from here. An account with a stored password can't be put back afterwards, because nobody can read that password. Held while a job of the agent runs."
 # risk = "safe"
 # idempotent = "yes"
 # timeout = 300

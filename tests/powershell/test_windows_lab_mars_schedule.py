@@ -179,10 +179,16 @@ def test_a_damaged_module_is_copied_from_a_healthy_one_and_put_back(windows: Win
 
 
 def test_what_is_only_looked_at_changes_nothing(windows: Windows) -> None:
+    windows.guest.unset_reg(rf"{TREE}\Microsoft-OnlineBackup", "Id")
+    windows.guest.set_reg(ENVIRONMENT, {"PSModulePath": r"C:\Other"})
     windows.look()
     registered = windows.run("mars-earlier-registration", "failed").data
     assert (registered["registered"], registered["version"]) == (True, "2.0.9262.0")
     windows.run("mars-offline-powershell", "failed")
+    causes = windows.run("mars-schedule", "failed").data["causes"]
+    assert [cause["runbook"] for cause in causes] == ["mars-task-trigger-enabled", "mars-psmodulepath"]
+    answers = windows.body("Add-FleetData 'answers' (Test-FleetTcp '168.63.129.16' 80 5)")["answers"]
+    windows.run("mars-on-azure-vm", "failed" if answers else "ok")
     windows.run("dotnet-release", "ok", mars_only=True)
     assert windows.changes() == {}
 
