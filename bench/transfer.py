@@ -10,8 +10,8 @@ beside it. Targets:
 * memory of fleet's process: less than 60 MB, over WinRM and over SSH.
 
 Each measurement runs in a process of its own and counts from the login to the file in its place; of
-interleaved rounds the best counts. fleet's guest starts a shell for every 8 MiB and reads them twice, for
-their hash; over a connection without any delay that is what SSH shows.
+interleaved rounds the best counts. fleet's guest starts a shell for every 8 MiB and hashes them as it sends
+them, as its PowerShell does; over a connection without any delay that is what SSH shows.
 """
 
 from __future__ import annotations
@@ -51,10 +51,13 @@ TIMEOUT = 600
 Server = dict[str, Any]
 
 SEND = """
-part() {{ dd if={pack} bs=1M iflag=skip_bytes,count_bytes skip={start} count={length} 2>/dev/null; }}
-sum=$(part | sha256sum | cut -c 1-64)
-part
-printf '\\n{mark}"outcome":"ok","message":"","data":{{"sha256":"%s"}},"seconds":0}}\\n' "$sum"
+sum=$(mktemp -u)
+mkfifo "$sum"
+sha256sum <"$sum" | cut -c 1-64 >"$sum.done" &
+dd if={pack} bs=1M iflag=skip_bytes,count_bytes skip={start} count={length} 2>/dev/null | tee "$sum"
+wait
+printf '\\n{mark}"outcome":"ok","message":"","data":{{"sha256":"%s"}},"seconds":0}}\\n' "$(cat "$sum.done")"
+rm "$sum" "$sum.done"
 """
 
 
@@ -290,7 +293,7 @@ def ratio(best: dict[str, dict[str, float]], ours: str, theirs: str) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds without a delay")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds without a delay")
     parser.add_argument("--megabytes", type=int, default=MEGABYTES)
     parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
     parser.add_argument("--server", type=json.loads, help=argparse.SUPPRESS)

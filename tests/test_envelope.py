@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import tracemalloc
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.envelope import MAX_ANSWER, MAX_DEPTH, AnswerStream, Capture, parse, prefix
+from fleet.envelope import MAX_ANSWER, MAX_DEPTH, AnswerStream, Capture, ContentStream, parse, prefix
 from fleet.model import Completed, Outcome, Reply
 
 NONCE = "k3x9m2"
@@ -307,3 +308,42 @@ class TestCapture:
         assert capture.take() == (b"abgh", 4)
         capture.feed(b"xy")
         assert capture.take() == (b"xy", 0)
+
+
+class TestContent:
+    """What comes before the answer goes to a sink, byte by byte."""
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.binary(max_size=20),
+                st.sampled_from([b"\n", b"\n\n", prefix(OTHER), prefix(NONCE)[:-2], b"x" + prefix(NONCE)]),
+            ),
+            max_size=8,
+        ),
+        st.lists(st.integers(0, 400), max_size=12),
+    )
+    def test_the_sink_gets_it_however_it_is_cut_up(self, parts: list[bytes], cuts: list[int]) -> None:
+        content, after = b"".join(parts), b"later\n"
+        said = content + b"\n" + answer() + after
+        got: list[bytes] = []
+        stream = ContentStream(NONCE, KEEP, got.append)
+        edges = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
+        finished = [one for i, j in itertools.pairwise(edges) for one in stream.feed(said[i:j])]
+        assert b"".join(got) == content
+        assert finished == [(answer(), 0)]
+        assert stream.rest() == (after, 0)
+        assert b"" not in got
+
+    def test_without_an_answer_a_short_word_is_kept(self) -> None:
+        for said, kept in ((b"no such shell\n", b"no such shell"), (b"x" * 1_000_000, b"")):
+            got: list[bytes] = []
+            stream = ContentStream(NONCE, KEEP, got.append)
+            stream.feed(said)
+            assert stream.rest() == (kept, 0)
+            assert b"".join(got) == said.rstrip(b"\n")
+
+    def test_what_comes_after_the_answer_is_bounded(self) -> None:
+        stream = ContentStream(NONCE, 100, lambda _: None)
+        stream.feed(b"\n" + answer() + b"y" * 500)
+        assert stream.rest() == (b"y" * 100, 400)
