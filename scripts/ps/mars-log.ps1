@@ -131,9 +131,10 @@ function Read-Tail($Stream, [int]$Kilobytes) {
 }
 
 function Get-LineTime([string]$Text, [int]$At, [DateTime]$Now) {
-    # When the line at this place, or one shortly before it, was written: two numbers of process and thread, then month/day and time.
+    # When the line at this place, or one shortly before it, was written: two numbers of process and thread, then month/day and time;
+    # the first line of a file may have a mark before it.
     $from = [Math]::Max(0, $At - 4096)
-    $head = [regex]::Match($Text.Substring($from, $At - $from), '(?m)^\s*[0-9A-Fa-f]{1,8}\s+[0-9A-Fa-f]{1,8}\s+([0-9]{2}/[0-9]{2})\s+([0-9]{2}:[0-9]{2}:[0-9]{2})', [Text.RegularExpressions.RegexOptions]::RightToLeft)
+    $head = [regex]::Match($Text.Substring($from, $At - $from), '(?m)^[^0-9A-Fa-f\r\n]{0,3}[0-9A-Fa-f]{1,8}\s+[0-9A-Fa-f]{1,8}\s+([0-9]{2}/[0-9]{2})\s+([0-9]{2}:[0-9]{2}:[0-9]{2})', [Text.RegularExpressions.RegexOptions]::RightToLeft)
     if (-not $head.Success) { return $null }
     $time = [DateTime]::MinValue
     foreach ($year in $Now.Year, ($Now.Year - 1)) {

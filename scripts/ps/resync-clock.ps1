@@ -21,6 +21,13 @@
 # pattern = '[0-9A-Za-z.:-]{1,253}'
 # about = "What to measure against"
 #
+# [params.settle_seconds]
+# type = "int"
+# default = 30
+# minimum = 0
+# maximum = 120
+# about = "How long the clock may take to become right afterwards"
+#
 # [params.allow_domain_controller]
 # type = "bool"
 # default = false
@@ -42,7 +49,7 @@
 # about = "What a person has to allow or wait for"
 # ///
 [CmdletBinding(SupportsShouldProcess = $true)]
-param([int]$max_offset = 300, [string]$time_server = 'time.windows.com', [bool]$allow_domain_controller = $false, [bool]$mars_only = $true)
+param([int]$max_offset = 300, [string]$time_server = 'time.windows.com', [int]$settle_seconds = 30, [bool]$allow_domain_controller = $false, [bool]$mars_only = $true)
 
 function Get-Offset {
     # Seconds; $null where the time server does not answer. The sample stands behind the last comma, in every language.
@@ -77,8 +84,9 @@ if ($service.Status -ne 'Running') {
 }
 $done = Invoke-FleetNative 'w32tm.exe' @('/resync') 90
 if ($done.TimedOut -or $done.ExitCode -ne 0) { Stop-FleetFailed "the clock was not set: w32tm /resync $(if ($done.TimedOut) { 'gave no answer within 90 s' } else { 'ended with 0x{0:x}' -f $done.ExitCode }); its source may not answer, or the clock may be further off than it corrects" }
+$end = (Get-FleetTime) + $settle_seconds
 $after = Get-Offset
-for ($try = 0; $try -lt 3 -and $null -ne $after -and [Math]::Abs($after) -gt $max_offset; $try++) { Wait-FleetTime 10; $after = Get-Offset }
+while ($null -ne $after -and [Math]::Abs($after) -gt $max_offset -and (Get-FleetTime) -lt $end) { Wait-FleetTime 10; $after = Get-Offset }
 Add-FleetData 'after' $(if ($null -ne $after) { [int][Math]::Round(1000 * $after) })
 if ($null -eq $after -or [Math]::Abs($after) -gt $max_offset) { Stop-FleetFailed "the clock is off by $(if ($null -eq $after) { 'an unknown time' } else { "$([Math]::Round($after, 1)) s" }) after w32tm /resync: see where Windows Time has its time from (w32tm /query /source)" }
 Set-FleetChanged "Windows Time set the clock, which was off by $([Math]::Round($offset, 1)) s"

@@ -41,7 +41,7 @@ Stop-FleetForMarsJob
 if (-not $PSCmdlet.ShouldProcess($before, "Set the time zone to $time_zone")) { Set-FleetChanged "would set the time zone from $before to $time_zone"; return }
 if ($before) { Add-FleetData 'undo' @{ time_zone = $before; mars_only = $false } }
 $done = Invoke-FleetNative 'tzutil.exe' @('/s', $time_zone) 60
-if (-not $done.Found) { Stop-FleetFailed 'tzutil.exe is missing; nothing was touched' }
+if (-not $done.Found) { $FleetReply.data.Remove('undo'); Stop-FleetFailed 'tzutil.exe is missing; nothing was touched' }
 $now = [string](Get-FleetRegistryValue $key 'TimeZoneKeyName').Value
 if ($now -ne $time_zone) { Stop-FleetFailed "the time zone is $now after tzutil /s ($(if ($done.TimedOut) { 'no answer within 60 s' } else { "number $($done.ExitCode)" }))" }
 Set-FleetChanged "the time zone is $time_zone instead of $before"
