@@ -64,8 +64,16 @@ def assemble(
         archive.results(results)
     for case in cases:
         archive.host(case.collected.host.name)
-    for case in cases:
-        _add(archive, case, created)
+    for number, case in enumerate(cases):
+        try:
+            _add(archive, case, created)
+        except OSError:
+            for each in cases[number:]:
+                name = each.collected.host.name
+                archive.miss(
+                    name, _EVERYTHING, origin=name, reason="there was no room for it on the disk here"
+                )
+            raise
 
 
 def _observe(case: _Case, cleaner: Cleaner) -> None:

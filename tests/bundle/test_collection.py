@@ -309,6 +309,7 @@ class TestHere:
         found = verify(of.path)
         assert found.problems == ()
         assert found.partial == "the disk here is full"
+        assert missing(of.path) == {"web2": "there was no room for it on the disk here"}
         assert _agent_log(of.path, "web1")
         assert left_behind(of) == []
 
@@ -368,7 +369,7 @@ class TestTheLimitOfTheWholeRun:
 
 class TestNamesAreReplaced:
     def test_those_of_all_hosts_in_all_hosts_and_only_the_map_knows(self, tmp_path: Path) -> None:
-        told = b"search corp.example\npeer is web2.corp.example, 10.1.2.3\n"
+        told = b"search corp.example\npeer is web2.corp.example, 10.1.2.3\nmaria was here\n"
         first = PackedGuest(pack=record(1, told + LOG) + END)
         second = PackedGuest(pack=record(1, b"uid=1000(maria) logged in from web1\n") + END)
         of = world(tmp_path, first, second, users={"web1": "backupops"})
