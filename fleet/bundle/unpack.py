@@ -226,6 +226,8 @@ def _missed(code: str, wanted: Wanted) -> str:
     code, _, number = code.partition(":")
     if code == "notfound":
         return f"there is no such {_THINGS[wanted.kind]}"
+    if code == "timeout" and wanted.kind == "command":
+        return "it did not end in time"
     if code == "failed":
         return f"reading it failed ({number})" if number else "reading it failed"
     return _REASONS.get(code, f"the guest says: {code}")

@@ -126,8 +126,8 @@ def _signs(summary: Summary) -> Iterator[str]:
 def _archive(summary: Summary) -> Iterator[str]:
     if summary.left:
         yield from textwrap.wrap(
-            f"What was staged may still be on {printable(fold(list(summary.left)))}: it was not waited for. "
-            "The next fleet collect there removes it when it is a day old.",
+            f"What was staged may still be on {printable(fold(list(summary.left)))}, which could not be "
+            "cleaned. The next fleet collect there removes it when it is a day old.",
             WIDTH,
         )
     if not summary.size:

@@ -208,6 +208,16 @@ class TestWhateverHappensTheGuestIsClean:
         assert of.summary.left == ("web1",)
         assert _agent_log(of.path, "web1")
 
+    def test_and_where_it_is_gone_for_good_that_is_said_too(self, tmp_path: Path) -> None:
+        guest = PackedGuest(instead={"collect-send": Cut(after=True)})
+        of = world(tmp_path, guest, PackedGuest())
+        guest.before = lambda name: of.network.dead.add("web1") if name == "collect-send" else None
+        run = of.collect()
+        assert words(run) == {"web1": "unreachable", "web2": "ok"}
+        assert of.summary.left == ("web1",)
+        assert verify(of.path).problems == ()
+        assert left_behind(of) == []
+
     def test_an_error_of_fleet_itself_leaves_nothing_either(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
