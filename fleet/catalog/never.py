@@ -37,7 +37,8 @@ _PATHS: tuple[tuple[str, str], ...] = (
 _FORBIDDEN = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), reason) for pattern, reason in _PATHS)
 
 _ALWAYS_CLEANED = re.compile(
-    r".*/[^/]*(?:\.settings|extensionsconfig|vmsettings|goalstate|waagent\.conf)[^/]*|.*/etc/environment",
+    r".*/[^/]*(?:\.settings|\.status|handlerstatus|extensionsconfig|vmsettings|goalstate|waagent\.conf)[^/]*"
+    r"|.*/etc/environment",
     re.IGNORECASE | re.DOTALL,
 )
 """Protected settings, SAS addresses and proxy passwords lie in these."""

@@ -119,6 +119,8 @@ def test_a_harmless_command_may_be_run(words: list[str]) -> None:
         ("/var/lib/waagent/ExtensionsConfig.12.xml", True),
         ("/var/lib/waagent/x-1.0/config/0.settings", True),
         (r"C:\Packages\Plugins\x\1.0\RuntimeSettings\0.settings", True),
+        (r"C:\Packages\Plugins\x\1.0\status\0.status", True),
+        ("/var/lib/waagent/x-1.0/config/HandlerStatus", True),
         ("/etc/waagent.conf", True),
         ("/var/log/waagent.log", False),
     ],
