@@ -13,7 +13,7 @@ import click
 from fleet import api
 from fleet.bundle.cleaning import Level
 from fleet.bundle.collection import Collection, Terms
-from fleet.cli import carry, complete, options
+from fleet.cli import carry, complete, options, streams
 from fleet.engine.prepare import Settings
 from fleet.errors import UsageError
 from fleet.journal import Run, default_state
@@ -115,7 +115,13 @@ def collect(
         def show(run: Run) -> str:
             return collected.to_text(run, collection.summary(), carry.paint)
 
-        return carry.carry_out(collection.execution, folder, format_, reports, show, finish=collection.finish)
+        def finish(run: Run) -> None:
+            collection.finish(run)
+            if format_ != "terminal":  # whose text says all this
+                for line in collected.archive_lines(collection.summary()):
+                    streams.say(line)
+
+        return carry.carry_out(collection.execution, folder, format_, reports, show, finish=finish)
 
 
 def _outputs(outputs: tuple[Path, ...]) -> tuple[Path | None, dict[Path, str]]:

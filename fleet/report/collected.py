@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -80,7 +81,9 @@ def _lines(run: Run, summary: Summary, paint: Paint) -> Iterator[str]:
     yield terminal.table(lines, paint).rstrip("\n")
     yield from _redacted(summary)
     yield from _signs(summary)
-    yield from _archive(summary)
+    for line in _notices(summary):
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    yield from _made(summary)
     yield from terminal.closing(run, words)
 
 
@@ -123,16 +126,24 @@ def _signs(summary: Summary) -> Iterator[str]:
         yield f"Stands out: {len(grouped) - _SIGNS_SHOWN} more, in index.html of the archive"
 
 
-def _archive(summary: Summary) -> Iterator[str]:
+def archive_lines(summary: Summary) -> Iterator[str]:
+    """What an operator must not overlook, the archive, and how to check it; each in one line."""
+    yield from _notices(summary)
+    yield from _made(summary)
+
+
+def _notices(summary: Summary) -> Iterator[str]:
     if summary.left:
-        yield from textwrap.wrap(
+        yield (
             f"What was staged may still be on {printable(fold(list(summary.left)))}, which could not be "
-            "cleaned. The next fleet collect there removes it when it is a day old.",
-            WIDTH,
+            "cleaned. The next fleet collect there removes it when it is a day old."
         )
-    if not summary.size:
-        return
     if summary.partial is not None:
-        yield from textwrap.wrap(f"Partial: {printable(summary.partial)}", WIDTH, subsequent_indent="  ")
-    yield f"{summary.path}  {in_bytes(summary.size)}   verify: fleet bundle verify {summary.path}"
-    yield f"SHA-256 of its manifest: {summary.manifest_sha256}"
+        yield f"Partial: {printable(summary.partial)}"
+
+
+def _made(summary: Summary) -> Iterator[str]:
+    if summary.size:
+        path = shlex.quote(str(summary.path))
+        yield f"{summary.path}  {in_bytes(summary.size)}   verify: fleet bundle verify {path}"
+        yield f"SHA-256 of its manifest: {summary.manifest_sha256}"

@@ -123,6 +123,7 @@ class TestARun:
             "redact": "secrets",
             "archive": str(tmp_path / "case.zip"),
         }
+        assert f"verify: fleet bundle verify {tmp_path / 'case.zip'}" in ran.err
         lines = self.collect(fleet, scripts, inventory, "-o", tmp_path / "b.zip", "--format", "ndjson").out
         names = [json.loads(line)["snippet"] for line in lines.splitlines()]
         assert names == ["collect-list", "collect-stage", "collect-clean", "collect-send"]
