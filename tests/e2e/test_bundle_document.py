@@ -20,10 +20,11 @@ def show_bundle() -> ModuleType:
 
 
 def plain(text: str) -> str:
-    """Without what differs from run to run: hashes, ids, sizes of what is compressed, where lines break."""
+    """Without what differs from run to run, or grows with a bundle: hashes, ids, sizes, counts, line breaks."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "SHA-256", text)
     text = re.sub(r"\b\d{8}-\d{4}-\w\w\b", "RUN", text)
     text = re.sub(r"\b[\d.]+ (?:bytes|kB)", "SIZE", text)
+    text = re.sub(r"\b\d+ (files|missing|more)", r"NUMBER \1", text)
     return " ".join(text.split())
 
 
