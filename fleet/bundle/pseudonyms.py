@@ -240,19 +240,25 @@ class Pseudonyms:
 
     def _hide_parts(self, word: str, tally: Counter[str]) -> str:
         """Replace the known names that stand between dots, hyphens and underscores; the longest first."""
+        if "." not in word and "-" not in word and "_" not in word:  # most words, and most of the time
+            known = self._known.get(word.casefold())
+            if known is None:
+                return word
+            tally[known[0]] += 1
+            return known[1]
         pieces = re.split(r"([.\-_])", word)
         folded = [piece.casefold() for piece in pieces]
         out, at = list[str](), 0
         while at < len(pieces):
             for end in range(min(len(pieces), at + 2 * self._longest - 1), at, -2):
-                known = self._known.get("".join(folded[at:end]))
-                if known:
+                found = self._known.get("".join(folded[at:end]))
+                if found:
                     break
             else:
                 out.append(pieces[at])
                 at += 1
                 continue
-            kind, pseudonym = known
+            kind, pseudonym = found
             if kind == DOMAIN and at >= 2 and folded[at - 1] == "." and out[-2] == pieces[at - 2]:
                 out[-2] = self._host_in_domain(pieces[at - 2], tally)
             tally[kind] += 1

@@ -20,7 +20,7 @@ def show_bundle() -> ModuleType:
 
 
 def plain(text: str) -> str:
-    """Without what differs from run to run, or grows with a bundle: hashes, ids, sizes, counts, line breaks."""
+    """Without what differs from run to run, or as a bundle grows: hashes, ids, sizes, counts, line ends."""
     text = re.sub(r"\b[0-9a-f]{64}\b", "SHA-256", text)
     text = re.sub(r"\b\d{8}-\d{4}-\w\w\b", "RUN", text)
     text = re.sub(r"\b[\d.]+ (?:bytes|kB)", "SIZE", text)
