@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +182,12 @@ def test_a_folder_below_a_file_is_not_there(guest: Guest) -> None:
     assert guest.list("/var/log/x/*")[:2] == ([], [Sign(1, "nothing", b"/var/log/x/*")])
 
 
+def used() -> float:
+    """Processor time of the programs that were run, which other load on this machine hardly changes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 @pytest.fixture(name="many", scope="module")
 def _many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("names") / "many"
@@ -200,13 +206,13 @@ def test_a_hundred_thousand_names_take_seconds(guest: Guest, many: Path) -> None
     there = guest.path("/var/log/many")
     many.rename(there)
     try:
-        began = time.monotonic()
+        began = used()
         entries, signs, reply = guest.list("/var/log/many/*.log", count=100)
-        took = time.monotonic() - began
+        took = used() - began
     finally:
         there.rename(many)
     assert len(entries) == 100
     assert entries[0].path == b"/var/log/many/77.log"
     assert signs == [Sign(1, "more:99900", b"/var/log/many/*.log")]
     assert reply.outcome == "ok"
-    assert took < 15
+    assert took < 8, "seconds of processor time"
