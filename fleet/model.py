@@ -417,6 +417,7 @@ class Runbook:
     outside: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    """Bundles to collect for a support case."""
     related: tuple[str, ...] = ()
     """Runbooks of other faults with the same message or behind it, in the order to look at them."""
     steps: tuple[Step, ...] = ()

@@ -176,6 +176,15 @@ class Catalog:
             if other not in self._books:
                 close = files.suggestion(other, self._books)
                 raise CatalogError(f'no runbook is called "{other}"{close}', Place(self._books[name]))
+        for id in book.evidence:
+            if id not in self._bundles:
+                close = files.suggestion(id, self._bundles)
+                raise CatalogError(f'no bundle is called "{id}"{close}', Place(self._books[name]))
+            if book.os not in {None, self.bundles[id].os}:
+                raise CatalogError(
+                    f'the bundle "{id}" is for {self.bundles[id].os}, and this fault is not',
+                    Place(self._books[name]),
+                )
 
     def _verify_profile(self, name: str) -> None:
         profile.verify(self._read_profile(name, checked=False), self.snippet, self._books)

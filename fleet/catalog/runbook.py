@@ -105,8 +105,6 @@ def _inconsistencies(runbook: Runbook, notes: list[Any], find: FindSnippet) -> I
         yield ("ladder",), 'a ladder needs "detect", the check that says when to stop'
     elif not runbook.outside:
         yield ("id",), 'without "detect" it needs "outside", what a person can do'
-    for at, collector in enumerate(runbook.evidence):
-        yield from _use(runbook, ("evidence", at), collector, Kind.COLLECT, {}, find)
     highest = Risk.SAFE
     for at, (rung, note) in enumerate(zip(runbook.ladder, notes, strict=True)):
         risk = yield from _use(runbook, ("ladder", at), rung.remedy, Kind.REMEDY, rung.params, find)

@@ -156,7 +156,7 @@ class RunbookSchema(_Document):
     ladder: list[RungSchema] = []
     outside: list[Text] = []
     left_alone: list[Text] = []
-    evidence: list[Name] = []
+    evidence: Annotated[list[Name], Field(description="Bundles to collect for a support case")] = []
     related: Annotated[list[Name], Field(description="Other runbooks, in the order to look at them")] = []
     steps: Annotated[
         list[StepSchema], Field(description="What the documents tell to do, in their order, and where it is")

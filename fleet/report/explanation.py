@@ -46,6 +46,7 @@ def _book(match: Match, catalog: Catalog) -> Iterator[str]:
         yield from _listed("Next", [f"fleet fix {match.code or book.id} -l HOSTS"])
     elif book.detect:
         yield from _listed("Next", [f"fleet check {match.code or book.id} -l HOSTS"])
+    yield from _listed("for a case", [f"fleet collect {id} -l HOSTS -o case.zip" for id in book.evidence])
 
 
 def _decision(decision: Decision) -> str:

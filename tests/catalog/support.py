@@ -56,7 +56,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for part in ("sh", "ps", "runbooks"):
+        for part in ("sh", "ps", "runbooks", "bundles"):
             (path / part).mkdir(parents=True)
         self.write("sh/x-there.sh", CHECK)
         self.write("sh/put-x.sh", REMEDY)

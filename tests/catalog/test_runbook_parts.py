@@ -25,6 +25,10 @@ decisions:
 @pytest.fixture
 def parts(folder: Folder) -> Folder:
     folder.write("runbooks/x-broken.yaml", "id: x-broken\ntitle: x\nabout: x.\noutside: [Mend it.]\n")
+    folder.write(
+        "bundles/x-windows.yaml",
+        "id: x-windows\ntitle: x\nabout: x.\nos: windows\ncommands: [{name: x, run: [hostname]}]\n",
+    )
     folder.edit(NAME, "sources:", MORE + "sources:")
     return folder
 
@@ -60,8 +64,8 @@ def test_they_are_read_as_they_stand(parts: Folder) -> None:
             'no runbook is called "x-brokn"; did you mean "x-broken"?',
         ),
         ("newest: 2020-10}", "newest: lately}", "should match pattern"),
-        ("related:", "evidence: [x-there]\nrelated:", '"x-there" is a check, not a collect'),
-        ("related:", "evidence: [x-log]\nrelated:", 'no snippet is called "x-log"'),
+        ("related:", "evidence: [x-windows]\nrelated:", 'the bundle "x-windows" is for windows'),
+        ("related:", "evidence: [x-windos]\nrelated:", 'no bundle is called "x-windos"; did you mean'),
     ],
 )
 def test_what_leads_nowhere_is_said(parts: Folder, old: str, new: str, sentence: str) -> None:
