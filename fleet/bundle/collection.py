@@ -76,6 +76,7 @@ class Collection:
         ports = ports or system_ports()
         self.started = ports.clock.now()
         self.level = terms.level
+        self._finished = False
         self.path = path or Path(f"case-{self.started:%Y%m%d-%H%M%S}.zip")
         self._hosts, self._state, self._ports = tuple(hosts), state, ports
         self._pseudonyms, self._redactor = Pseudonyms(), Redactor()
@@ -139,7 +140,7 @@ class Collection:
     ) -> None:
         """Remove what was fetched; what was collected is kept where ``finish`` was not come to."""
         try:
-            if self.archive.said is None:
+            if not self._finished:
                 self.finish(None, partial="fleet ended before it was whole")
         finally:
             self._spool.remove()
@@ -149,6 +150,7 @@ class Collection:
 
         Raises ``FleetError`` where the disk here is full: what there was room for is kept.
         """
+        self._finished = True
         self._redactor.learn(self._ports.connections.redactor())
         collected = self._collector.collected
         mine = [

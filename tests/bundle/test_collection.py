@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
 import stat
@@ -170,6 +171,16 @@ class TestAGuestThatLies:
         assert missing(of.path) == {"web1": reason, "uptime": reason}
         assert contents(of.path)["web1/0002-agent-log.txt"] == LOG
 
+    def test_with_a_bomb_and_with_more_behind_the_end(self, tmp_path: Path) -> None:
+        bomb = record(1, b"", packed=gzip.compress(bytes(50_000_000)), plain=10**12)
+        of = world(tmp_path, PackedGuest(pack=bomb + END + record(2, b"more")))
+        of.collect(Level.NONE)
+        (said,) = (each for each in manifest(of.path)["files"] if each["item"] == "agent-log")
+        assert said["size"] == 1024 * 1024
+        assert said["truncated"] == "it is larger than was asked for; the rest was left out"
+        assert missing(of.path)["web1"] == "the guest sent more after the end; it was left out"
+        assert verify(of.path).problems == ()
+
     def test_with_names_that_no_archive_should_have(self, tmp_path: Path) -> None:
         listing = b"F\t1\t5\t1763690000\t/var/log/agent%0A..%2F..%2Fetc%1B[2J.log\n"
         of = world(tmp_path, PackedGuest(listing))
@@ -321,6 +332,18 @@ class TestHere:
         assert found.partial == "the disk here is full"
         assert missing(of.path) == {"web2": "there was no room for it on the disk here"}
         assert _agent_log(of.path, "web1")
+        assert left_behind(of) == []
+
+    def test_a_disk_without_room_for_the_manifest_leaves_no_archive(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(archive.Archive, "_finish", full)
+        of = world(tmp_path, PackedGuest())
+        with pytest.raises(FleetError, match="No space left on device; nothing is kept"):
+            of.collect()
         assert left_behind(of) == []
 
     def test_an_output_that_is_there_stops_it_before_anybody_is_contacted(self, tmp_path: Path) -> None:
