@@ -248,9 +248,14 @@ append() { # CODE ...
     if { printf '%s\n' "$line" && cat "$folder/piece"; } >>"$pack"; then
         used=$((used + ${#line} + 1 + size)) records=$((records + 1))
     else
-        dd if=/dev/null of="$pack" bs=1 seek="$used" count=0 2>/dev/null
+        shorten
         lose
     fi
+}
+
+# Takes away again what was written in part.
+shorten() {
+    dd if=/dev/null of="$pack" bs=1 seek="$used" count=0 2>/dev/null
 }
 
 # What could not be written: 28 is ENOSPC, 5 is EIO.
@@ -283,7 +288,7 @@ take_file() { # NUMBER MAXBYTES PATH
 
 take_command() { # NUMBER SECONDS MAXBYTES WORD ...
     seconds=$most rest=${rest#*"$tab"}
-    most=${rest%%"$tab"*}
+    bound "${rest%%"$tab"*}"
     take_output run_words "${rest#*"$tab"}"
 }
 
@@ -326,13 +331,18 @@ unpack_held() {
     gzip -dc <"$folder/held" 2>/dev/null
 }
 
+# Of more than this gzip can't say how much it was.
+bound() {
+    most=$1
+    [ "$most" -le 4294967295 ] || most=4294967295
+}
+
 # Each line of stdin with HOW, as long as there are time and room.
 take() {
     while IFS= read -r line; do
         [ -n "$line" ] || continue
         number=${line%%"$tab"*} rest=${line#*"$tab"} cut=''
-        most=${rest%%"$tab"*}
-        [ "$most" -le 4294967295 ] || most=4294967295 # of more gzip can't say how much it was
+        bound "${rest%%"$tab"*}"
         is_ours "$folder" || fail "$folder was removed while it was being filled"
         now=$(date +%s)
         if [ "$((now - begun))" -gt "$enough" ]; then miss timeout
@@ -357,11 +367,10 @@ free=$(free_bytes "$parent")
 [ "$free" -ge $((room + spare)) ] ||
     give_up "$parent has $((free / 1048576)) MB free, and $(((room + spare + 1048575) / 1048576)) MB are needed"
 asked=$(($(printf '%s\n%s\n%s\n' "$files" "$commands" "$events" | grep -c .))) || :
-# So that what is missing can be said also when the disk is full.
+# For what is missing, which is said at the end.
 reserve=$((asked * 40 + 1000))
 [ "$((reserve + 4096))" -le "$room" ] || give_up "$room bytes are too few to say anything about $asked items"
-{ : >"$pack" && dd if=/dev/zero of="$folder/reserve" bs="$reserve" count=1 2>/dev/null; } ||
-    give_up "$parent can't be written to"
+: >"$pack" || give_up "$parent can't be written to"
 take take_command <<TEXT
 $commands
 TEXT
@@ -371,9 +380,13 @@ TEXT
 take take_file <<TEXT
 $files
 TEXT
-rm -f "$folder/reserve" "$folder/piece" "$folder/held" "$folder/said" "$folder/status"
-printf '%sE\n' "$misses" >>"$pack" || give_up "$parent is full"
-used=$((used + ${#misses} + 2))
+rm -f "$folder/piece" "$folder/held" "$folder/said" "$folder/status"
+if printf '%sE\n' "$misses" >>"$pack"; then
+    used=$((used + ${#misses} + 2))
+else
+    shorten
+    lose
+fi
 [ "$(($(wc -c <"$pack")))" = "$used" ] || give_up "what was written to $pack is not what is there"
 data_int size "$used"
 [ -z "$left" ] || data_list left <<TEXT
