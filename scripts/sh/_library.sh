@@ -1087,8 +1087,8 @@ fleet_marked() {
     # shellcheck disable=SC2086
     set -- ${fleet_line##*) }
     fleet_session=$4
-    # shellcheck disable=SC2013 # -z, because grep of busybox looks at nothing behind a NUL without it
-    for fleet_file in $(grep -lzF -- "$fleet_mark" /proc/[0-9]*/environ); do
+    # shellcheck disable=SC2013 # no -F, with which grep of busybox looks at nothing behind a NUL
+    for fleet_file in $(grep -l -- "$fleet_mark" /proc/[0-9]*/environ); do
         fleet_process=${fleet_file%/environ}
         { read -r fleet_line <"$fleet_process/stat"; } || continue
         # shellcheck disable=SC2086

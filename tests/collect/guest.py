@@ -237,6 +237,7 @@ def guest(folder: Path, system: str) -> Iterator[Guest]:
     made = Guest(folder / "a guest", SYSTEMS[system])
     for each in ("/var/tmp", "/var/log", "/stubs"):
         made.path(each).mkdir(parents=True)
+    made.program("id", "echo 0")  # so that tests need no root
     if system == "only-busybox":
         made.programs = folder / "busybox"
         made.programs.mkdir()
