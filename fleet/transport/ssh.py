@@ -198,8 +198,8 @@ class _Channel:
     def read(self) -> tuple[bytes, bytes]:
         """Take what Paramiko has received."""
         channel = self._channel
-        stdout = channel.recv(_WINDOW) if channel.recv_ready() else b""
-        stderr = channel.recv_stderr(_WINDOW) if channel.recv_stderr_ready() else b""
+        stdout = _received(channel.recv) if channel.recv_ready() else b""
+        stderr = _received(channel.recv_stderr) if channel.recv_stderr_ready() else b""
         return stdout, stderr
 
     @property
@@ -235,6 +235,14 @@ class _Channel:
             else:
                 with cut_after(_CLOSING, self._link):
                     self._channel.close()
+
+
+def _received(receive: Callable[[int], bytes]) -> bytes:
+    """What has come. Taking it tells the guest that there is room for more, which fails where it is gone."""
+    try:
+        return receive(_WINDOW)
+    except (OSError, EOFError, paramiko.SSHException):
+        return b""  # the loss shows when the rest has been read
 
 
 _SETTLE = 0.2
