@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from typing import IO, BinaryIO, Literal, Self, cast
 from fleet import __version__
 from fleet.bundle import manifest
 from fleet.bundle.cleaning import Cleaned, Cleaner, Uncleanable
+from fleet.bundle.disk import WholeFile, reserved
 from fleet.bundle.folders import folder
 from fleet.bundle.manifest import Entry, Manifest, Missing, StandsOut, moment
 from fleet.bundle.signatures import Scanner, Signatures
@@ -40,9 +40,6 @@ _TAILS = 4 * 1024 * 1024
 """Bytes of all that the index shows, so that a browser opens it."""
 
 _LONGEST_ORIGIN = 1024
-
-_RESERVE = 8 * 1024 * 1024
-"""Bytes that are kept free for manifest and index while files are added."""
 
 
 class Archive:
@@ -77,9 +74,9 @@ class Archive:
             ) from None
         except OSError as error:
             raise UsageError(f"{path}: can't be written: {error.strerror}") from None
-        self._file = _File(descriptor)
+        self._file = WholeFile(descriptor)
         try:
-            self._reserve = _reserved(path.parent)
+            self._reserve = reserved(path.parent)
         except OSError as error:
             self._file.close()
             self._part.unlink()
@@ -268,46 +265,6 @@ class Archive:
         info.create_system = 3  # Unix, whatever wrote it: the archive is the same everywhere
         info.external_attr = 0o100600 << 16
         return info
-
-
-class _File(io.FileIO):
-    """A file without a buffer, so that a full disk is met at once; nothing follows a write that failed."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "r+b")
-        self._failure: OSError | None = None
-
-    def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        view = memoryview(data).cast("B")
-        written = 0
-        while written < len(view):
-            if self._failure is not None:
-                raise self._failure
-            try:
-                written += self._put(view[written:])
-            except OSError as error:
-                self._failure = error
-        return written
-
-    def _put(self, data: memoryview) -> int:
-        return super().write(data)
-
-    def take_back(self, start: int) -> None:
-        """Forget what was written from there on; more may be written now."""
-        self.truncate(start)
-        self._failure = None
-
-
-def _reserved(folder: Path) -> IO[bytes]:
-    """Room on the disk for what the archive says of itself: taken until this is closed."""
-    file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (its life is the archive's)
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, _RESERVE)
-    except BaseException:
-        file.close()
-        raise
-    return file
 
 
 class _Sink(io.RawIOBase):

@@ -318,13 +318,13 @@ class TestHere:
         of = world(tmp_path, PackedGuest(), PackedGuest(pack=record(1, os.urandom(900_000)) + END))
         limit = 200_000
 
-        class Full(archive._File):
+        class Full(archive.WholeFile):
             def _put(self, data: memoryview) -> int:
                 if self.tell() + len(data) > limit:
                     raise OSError(errno.ENOSPC, "No space left on device")
                 return super()._put(data)
 
-        monkeypatch.setattr(archive, "_File", Full)
+        monkeypatch.setattr(archive, "WholeFile", Full)
         with pytest.raises(FleetError, match=r"No space left on device; what there was room for is in"):
             of.collect(Level.NONE)
         found = verify(of.path)
