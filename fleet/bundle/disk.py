@@ -20,6 +20,7 @@ class WholeFile(io.FileIO):
         self._failure: OSError | None = None
 
     def write(self, data: bytes, /) -> int:  # type: ignore[override]
+        """Write all of it. Raises ``OSError`` where that can't be done, and from then on."""
         view = memoryview(data).cast("B")
         written = 0
         while written < len(view):

@@ -17,6 +17,7 @@ import pytest
 from fleet.bundle import archive, pseudonyms
 from fleet.bundle.cleaning import Level
 from fleet.bundle.collection import Collection
+from fleet.bundle.disk import WholeFile
 from fleet.bundle.verify import verify
 from fleet.engine.verdict import exit_code, verdicts
 from fleet.errors import CatalogError, FleetError, UsageError
@@ -318,7 +319,7 @@ class TestHere:
         of = world(tmp_path, PackedGuest(), PackedGuest(pack=record(1, os.urandom(900_000)) + END))
         limit = 200_000
 
-        class Full(archive.WholeFile):
+        class Full(WholeFile):
             def _put(self, data: memoryview) -> int:
                 if self.tell() + len(data) > limit:
                     raise OSError(errno.ENOSPC, "No space left on device")
