@@ -25,6 +25,7 @@
 # ///
 : "${items:?}" "${since:?}"
 require_root
+[ "$((65536 * 65536))" -gt 0 ] || fail "the shell here counts with 32 bits, which is too few for files"
 newline='
 '
 tab=$(printf '\t') unclear=$(printf '\001')

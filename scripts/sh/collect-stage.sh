@@ -48,6 +48,7 @@
 # ///
 : "${stage:?}" "${files?}" "${commands?}" "${events?}" "${since:?}" "${room:?}" "${evtx?}"
 require_root # and evtx is for Windows
+[ "$((65536 * 65536))" -gt 0 ] || fail "the shell here counts with 32 bits, which is too few for files"
 tab=$(printf '\t') newline='
 '
 begun=$(date +%s) enough=1500 # seconds after which nothing more is begun

@@ -601,6 +601,15 @@ def test_without_root_nothing_is_done(guest: Guest) -> None:
         assert "needs root" in reply.message.raw
 
 
+@pytest.mark.skipif(shutil.which("mksh") is None, reason="needs a shell that counts with 32 bits: mksh")
+def test_a_shell_that_counts_with_32_bits_is_refused(tmp_path: Path) -> None:
+    with guest_of(tmp_path, "dash") as guest:
+        guest.shell = ["mksh"]
+        for reply in (guest.stage(), guest.run("collect-list", items=["1\t1\t/x"])[1]):
+            assert reply.outcome == "failed"
+            assert "32 bits" in reply.message.raw
+
+
 # --- sending
 
 
