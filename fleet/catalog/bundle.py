@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from fleet.model import Os, SnippetText, Source
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Files of a guest, by patterns; ``**`` stands for folders below each other."""
+    """Files of a guest, by patterns; ``**`` at the end stands for all below a folder."""
 
     name: str
     paths: tuple[str, ...]
@@ -140,6 +141,11 @@ def _problems(bundle: Bundle) -> Iterator[tuple[tuple[str | int, ...], str]]:
                 yield ("files", at, "paths", number), f'"{path}": {why}'
             elif not _whole(path, bundle.os):
                 yield ("files", at, "paths", number), f'"{path}": give the whole path, without ".."'
+            elif "**" in re.sub(r"[\\/]\*\*$", "", path):
+                yield (
+                    ("files", at, "paths", number),
+                    f'"{path}": ** stands at the end, for all below a folder',
+                )
     for at, command in enumerate(bundle.commands):
         why = never_run(command.run)
         if why:

@@ -183,6 +183,8 @@ class TestABundleOfAUser:
             ("/var/log/my.log", "/var/lib/waagent/*.prv", 7, "private keys are never collected"),
             ("/var/log/my.log", "/var/log/../lib/x", 7, "whole path"),
             ("/var/log/my.log", "my.log", 7, "whole path"),
+            ("/var/log/my.log", "/var/**/my.log", 7, "** stands at the end"),
+            ("/var/log/my.log", "/var/log**", 7, "** stands at the end"),
             ("[who]", "[cat, /var/log/x]", 9, "ask for the file under files"),
             ("[who]", "[lsattr, /etc/shadow]", 9, "never collected"),
             ("name: who", "name: my-log", 9, "stands twice"),
