@@ -29,6 +29,10 @@ _CHUNK = 32_768
 _JOIN = 5.0
 """Seconds a thread has for ending once everything it waits for was closed."""
 
+_GRANTED = 0.5
+"""Seconds that the channel of a command which is over stays open for a client that sends nothing: closed
+before the request for it was answered, it would look like a refusal."""
+
 # Paramiko reports errors to its logger, which without a handler writes to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
@@ -206,6 +210,8 @@ class _Execution:
         assert stdin is not None
         assert stdout is not None
         assert stderr is not None
+        self._granted = threading.Event()
+        """Set when the client has heard that its command was started, as its input tells."""
         self._outputs = [
             threading.Thread(target=self._send, args=(stdout, channel.sendall), daemon=True),
             threading.Thread(target=self._send, args=(stderr, channel.sendall_stderr), daemon=True),
@@ -230,8 +236,10 @@ class _Execution:
         """Carry the input; when the channel closes, end the command."""
         with contextlib.suppress(OSError, ValueError, EOFError):
             while data := self._channel.recv(_CHUNK):
+                self._granted.set()
                 stdin.write(data)
                 stdin.flush()
+        self._granted.set()
         with contextlib.suppress(OSError, ValueError):
             stdin.close()
         self._channel.status_event.wait()  # set by Paramiko when the channel is closed from either side
@@ -255,6 +263,7 @@ class _Execution:
         code = self._process.wait()
         for thread in self._outputs:
             thread.join()
+        self._granted.wait(_GRANTED)
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             # a shell says 128 + n for a signal n; Popen says -n
             self._channel.send_exit_status(code if code >= 0 else 128 - code)
