@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 OUTER_ENVIRONMENT: Mapping[str, str] = dict(os.environ)
 """The environment pytest was started with, for the few tests that run tools of the developer."""
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup every program that a test starts would ignore it
 
 # No deadline: a busy machine is no bug. In CI the examples are always the same ones.
 hypothesis.settings.register_profile("fleet", deadline=None)

@@ -34,12 +34,6 @@ changed "was let go"
 AT_ONCE = 2
 
 
-def heed() -> None:
-    """Whatever started the tests: under nohup a hang-up would be ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 class Slow:
     """``fleet fix`` in a process of its own, two of its six hosts waiting in the remedy."""
 
@@ -56,8 +50,7 @@ class Slow:
         command = [sys.executable, "-m", "fleet", "fix", "wait", "-i", inventory, "-l", "all", "--apply"]
         command += ["--scripts", scripts.parent, "--workers", str(AT_ONCE), "--state", self.state]
         environment = {**os.environ, "FLEET_ROOT": str(self.root)}
-        settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
-        settings |= popen
+        settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **popen}
         self.process: subprocess.Popen[str] = subprocess.Popen(command, env=environment, **settings)  # type: ignore[call-overload]
         self.wait_for("begun", AT_ONCE)
 
