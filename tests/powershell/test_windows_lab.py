@@ -5,7 +5,7 @@ Each test compares the whole guest before and after: what changed is what was me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
@@ -13,59 +13,15 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
-from fleet.model import Outcome, ParamValue, Reply
-from tests.powershell import record
-from tests.powershell.conftest import guest_engine
-from tests.powershell.engine import Engine, fine, snippet_of
+from fleet.model import Outcome, ParamValue
+from tests.powershell.engine import fine, snippet_of
+from tests.powershell.windows_guest import LAB, Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
 NET = r"HKLM\SOFTWARE\Microsoft\.NETFramework"
 V2, V4 = rf"{NET}\v2.0.50727", rf"{NET}\v4.0.30319"
-LAB = r"HKLM\SOFTWARE\WindowsLab"
 BACKUP = r"C:\Packages\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot\1.0.51.0\IaaSBcdrExtension.exe"
-
-
-class Windows:
-    """A guest with an engine in it."""
-
-    def __init__(self, lab: ModuleType, guest: Any, engine: Engine, catalog: Catalog, node: Any) -> None:
-        self.guest = guest
-        self.engine = engine
-        self._lab = lab
-        self._catalog = catalog
-        self._node = node
-        self._seen: Any = None
-
-    def run(self, name: str, outcome: str, check: bool = False, **values: ParamValue) -> Reply:
-        """Run a snippet of the catalogue."""
-        record.covers(self._node, self.engine, (*record.FRAME, f"{name}.ps1"))
-        script = self.engine.named(self._catalog, name, values, check=check)
-        return fine(self.engine.run([script])[0], Outcome(outcome))
-
-    def body(self, text: str) -> Mapping[str, Any]:
-        """Run a text against the library; its data."""
-        return fine(self.engine.run([self.engine.script(snippet_of(text), timeout=60)])[0]).data
-
-    def look(self) -> None:
-        """Remember what the guest is like."""
-        self._seen = self.guest.snapshot()
-
-    def changes(self) -> Any:
-        """What has changed since, services first; remembers anew."""
-        before, self._seen = self._seen, self.guest.snapshot()
-        return self._lab.diff(before, self._seen)
-
-    def restarts(self) -> dict[str, tuple[int, int]]:
-        """Stops and starts of each service since; nothing else may have changed."""
-        changes = self.changes()
-        assert set(changes) <= {"services"}, changes
-        found = {}
-        for name, change in changes.get("services", {}).items():
-            assert set(change) <= {"starts", "stops"}, (name, change)
-            found[name] = (len(change.get("stops", [])), len(change.get("starts", [])))
-        return found
-
 
 NewWindows = Callable[..., AbstractContextManager[Windows]]
 
@@ -76,17 +32,8 @@ def windows(windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRe
 
     @contextmanager
     def make(*roles: str, language: str = "en") -> Iterator[Windows]:
-        with windows_lab.Guest(roles=list(roles or ["azure"]), language=language) as guest:
-            guest.start("VSS")  # vssadmin would start it
-            engine = guest_engine(guest)
-            try:
-                try:
-                    engine.identify()
-                except AssertionError:  # wine now and then ends a program at its start; a second try tells
-                    engine.identify()
-                yield Windows(windows_lab, guest, engine, catalog, request.node)
-            finally:
-                engine.close()
+        with one_guest(windows_lab, *(roles or ("azure",)), language=language) as both:
+            yield Windows(windows_lab, *both, catalog, request.node)
 
     return make
 

@@ -11,9 +11,8 @@ import pytest
 
 from fleet.catalog import Catalog
 from fleet.model import ParamValue
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import Windows
+from tests.powershell.windows_guest import Windows, left_as_found, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -27,13 +26,8 @@ PACKAGE, CONTENT = r"C:\put\agent.msi", b"not really a package"
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["azure"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "azure") as both:
+        yield both
 
 
 @pytest.fixture
@@ -41,11 +35,8 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Iterator[Windows]:
     """The guest, which has to be left as it was found."""
-    guest, engine = shared
-    found = Windows(windows_lab, guest, engine, catalog, request.node)
-    before = guest.snapshot()
-    yield found
-    assert windows_lab.diff(before, guest.snapshot()).get("registry", {}) == {}
+    with left_as_found(windows_lab, Windows(windows_lab, *shared, catalog, request.node)) as guest:
+        yield guest
 
 
 def test_the_version_of_dotnet_is_read_by_its_number(windows: Windows) -> None:

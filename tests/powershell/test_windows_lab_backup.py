@@ -19,9 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from fleet.catalog import Catalog
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import Windows
+from tests.powershell.windows_guest import Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -33,15 +32,8 @@ PLUGIN = r"C:\Packages\Plugins\Microsoft.Azure.RecoveryServices.VMSnapshot\1.0.5
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["azure", "sql"]) as guest:
-        guest.start("VSS")
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-        except AssertionError:  # wine now and then ends a program at its start; a second try tells
-            engine.identify()
-        yield guest, engine
-        engine.close()
+    with one_guest(windows_lab, "azure", "sql") as both:
+        yield both
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from fleet.catalog import Catalog, bind
 from fleet.model import Outcome, ParamValue, Reply
 from tests.powershell import record
 from tests.powershell.collected import STAGE, Taken, escaped, item, listed, unpacked
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine, fine
-from tests.powershell.test_windows_lab import LAB, Windows
+from tests.powershell.windows_guest import LAB, Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -27,14 +26,8 @@ MARS = r"HKLM\SOFTWARE\Microsoft\Windows Azure Backup\Config"
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"], language="de") as guest:
-        guest.start("VSS")  # vssadmin would start it
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars", language="de") as both:
+        yield both
 
 
 @pytest.fixture
@@ -42,8 +35,7 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Windows:
     """The guest."""
-    guest, engine = shared
-    return Windows(windows_lab, guest, engine, catalog, request.node)
+    return Windows(windows_lab, *shared, catalog, request.node)
 
 
 def stream(

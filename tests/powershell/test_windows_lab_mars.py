@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import Windows
+from tests.powershell.windows_guest import Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -27,13 +26,8 @@ SERVICING = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Ser
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars") as both:
+        yield both
 
 
 @pytest.fixture
@@ -41,8 +35,7 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Windows:
     """The guest."""
-    guest, engine = shared
-    return Windows(windows_lab, guest, engine, catalog, request.node)
+    return Windows(windows_lab, *shared, catalog, request.node)
 
 
 def test_the_version_is_that_of_the_program_that_the_service_runs(windows: Windows) -> None:

@@ -12,9 +12,8 @@ import pytest
 
 from fleet.catalog import Catalog
 from fleet.model import ParamValue
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import LAB, Windows
+from tests.powershell.windows_guest import LAB, Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -31,13 +30,8 @@ DEVICE = r"HKLM\SYSTEM\CurrentControlSet\Enum\ROOT\ISCSIPRT\0000"
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars") as both:
+        yield both
 
 
 @pytest.fixture
@@ -45,8 +39,7 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Windows:
     """The guest."""
-    guest, engine = shared
-    return Windows(windows_lab, guest, engine, catalog, request.node)
+    return Windows(windows_lab, *shared, catalog, request.node)
 
 
 def test_old_tmp_files_go_and_what_is_new_in_use_or_of_another_name_stays(windows: Windows) -> None:

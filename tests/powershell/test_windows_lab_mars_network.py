@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import LAB, Windows
+from tests.powershell.windows_guest import LAB, Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -29,13 +28,8 @@ JOB = {"log": "CloudBackup/Operational", "provider": "CloudBackup", "level": 2}
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars") as both:
+        yield both
 
 
 @pytest.fixture
@@ -43,8 +37,7 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Windows:
     """The guest."""
-    guest, engine = shared
-    return Windows(windows_lab, guest, engine, catalog, request.node)
+    return Windows(windows_lab, *shared, catalog, request.node)
 
 
 @contextmanager

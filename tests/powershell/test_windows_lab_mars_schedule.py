@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import Windows
+from tests.powershell.windows_guest import Windows, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -30,13 +29,8 @@ JOBS = "function Get-OBJob { [pscustomobject]@{ JobType = 'Backup' } }"
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars") as both:
+        yield both
 
 
 @pytest.fixture

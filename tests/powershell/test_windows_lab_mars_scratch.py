@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from fleet.catalog import Catalog
-from tests.powershell.conftest import guest_engine
 from tests.powershell.engine import Engine
-from tests.powershell.test_windows_lab import Windows
+from tests.powershell.windows_guest import Windows, left_as_found, one_guest
 
 pytestmark = pytest.mark.windows_lab
 
@@ -35,13 +34,8 @@ foreach ($name in 'OnlineBackup.KEK', 'disks\one.vhd') {{ [IO.File]::Copy("{OLD}
 
 @pytest.fixture(scope="module")
 def shared(windows_lab: ModuleType) -> Iterator[tuple[Any, Engine]]:
-    with windows_lab.Guest(roles=["mars"]) as guest:
-        engine = guest_engine(guest)
-        try:
-            engine.identify()
-            yield guest, engine
-        finally:
-            engine.close()
+    with one_guest(windows_lab, "mars") as both:
+        yield both
 
 
 @pytest.fixture
@@ -49,11 +43,8 @@ def windows(
     shared: tuple[Any, Engine], windows_lab: ModuleType, catalog: Catalog, request: pytest.FixtureRequest
 ) -> Iterator[Windows]:
     """The guest, whose registry has to be left as it was found."""
-    guest, engine = shared
-    found = Windows(windows_lab, guest, engine, catalog, request.node)
-    before = guest.snapshot()
-    yield found
-    assert windows_lab.diff(before, guest.snapshot()).get("registry", {}) == {}
+    with left_as_found(windows_lab, Windows(windows_lab, *shared, catalog, request.node)) as guest:
+        yield guest
 
 
 @pytest.fixture

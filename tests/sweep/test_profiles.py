@@ -38,7 +38,7 @@ NOT_FOR_A_SWEEP = {
     "waagent-logs": "what support asks for, not what a backup needs",
     "volume-damage": "takes as long as a volume is large, and asks for its drive",
     "mars-offline-powershell": "for a first backup that is sent on disks, which few servers have before them",
-    "mars-earlier-registration": "of a server that is to be registered again; of every other one it says what is right",
+    "mars-earlier-registration": "of a server to be registered again; of every other one it finds nothing",
     "mars-schedule": "says again together what mars-task, mars-powershell and mars-module say",
     "snapshot-host-first": "a setting for machines whose snapshots time out, not one that all should have",
 }
