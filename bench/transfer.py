@@ -10,7 +10,7 @@ beside it. Targets:
 * memory of fleet's process: less than 60 MB, over WinRM and over SSH.
 
 Each measurement runs in a process of its own and counts from the login to the file in its place; of
-interleaved rounds the best counts. fleet's guest starts a shell for every 8 MiB and hashes them as it sends
+interleaved rounds the best counts. fleet's guest starts a shell for every 16 MiB and hashes them as it sends
 them, as its PowerShell does; over a connection without any delay that is what SSH shows.
 """
 

@@ -33,7 +33,7 @@ from fleet.model import Outcome, Script
 from fleet.ports import Clock, Deadline
 from fleet.transport import Transport
 
-SEGMENT = 8_388_608
+SEGMENT = 16_777_216
 """Bytes asked for at once: what a cut can cost."""
 
 STREAMS: Mapping[str, int] = {"winrm": 4}
